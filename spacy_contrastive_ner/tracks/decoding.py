@@ -1,0 +1,197 @@
+from typing import Iterator, NamedTuple, Optional, Sequence, Tuple
+
+import numpy
+from thinc.api import NumpyOps, Ops
+from thinc.types import ArrayXd, Floats3d
+
+from .chains import Chains
+from .encoding import spans as read_spans
+from .posterior import FLOOR, SpanPosteriors, TrackSpans
+from .pruning import live_chains, live_tokens
+from .recursion import Recursion
+from .transitions import Transitions
+
+DECODERS = ("viterbi", "posterior")
+
+# About so many tokens x tracks are decoded at once, which bounds the memory.
+BLOCK = 2**20
+
+
+class Found(NamedTuple):
+    """The entities that were recognised, one entry each.
+
+    document (numpy.ndarray): The index of the document.
+    start (numpy.ndarray): The first token.
+    end (numpy.ndarray): The token after the last.
+    label (numpy.ndarray): The index of the label.
+    probability (numpy.ndarray): The probability that the span is an entity of the label.
+    """
+
+    document: numpy.ndarray
+    start: numpy.ndarray
+    end: numpy.ndarray
+    label: numpy.ndarray
+    probability: numpy.ndarray
+
+
+def viterbi(
+    ops: Ops,
+    scores: Floats3d,
+    lengths: Sequence[int],
+    transitions: Optional[Transitions] = None,
+) -> ArrayXd:
+    """The legal tag sequence with the highest score, for each document and track.
+
+    ops (Ops): The backend.
+    scores (Floats3d): The score of each tag. [N, K, 1 + 4M]
+    lengths (Sequence[int]): The number of tokens of each document, N in sum.
+    transitions (Optional[Transitions]): Learned transitions, if any.
+    RETURNS (ArrayXd): The tags. [N, K]
+    """
+    n_tracks, n_tags = scores.shape[1:]
+    tags = ops.xp.zeros((len(scores), n_tracks), dtype="uint8" if n_tags <= 256 else "int16")
+    if transitions is None:
+        chains = live_chains(ops, live_tokens(ops.to_numpy(scores), 0.0), lengths)
+    else:
+        chains = Chains.whole(ops, lengths, n_tracks)
+    recursion = Recursion(ops, chains, (n_tags - 1) // 4, transitions)
+    path = recursion.follow(recursion.backward(recursion.pick(scores), best=True))
+    tags[chains.rows, chains.tracks_of_token] = path.astype(tags.dtype)
+    return tags
+
+
+def decode(
+    scores: numpy.ndarray,
+    lengths: Sequence[int],
+    track_labels: numpy.ndarray,
+    *,
+    transitions: Optional[Transitions] = None,
+    decoder: str = "viterbi",
+    threshold: float = 0.5,
+) -> Found:
+    """Find the entities of a batch of documents, each with its probability: the exact posterior
+    that the span is an entity of the label, by forward-backward. If a label has several layers,
+    it is the probability that at least one of them holds the span.
+
+    scores (numpy.ndarray): The score of each tag. [N, K, 1 + 4M]
+    lengths (Sequence[int]): The number of tokens of each document, N in sum.
+    track_labels (numpy.ndarray): The index of the label at each place of each track. [K, M]
+    transitions (Optional[Transitions]): Learned transitions, if any.
+    decoder (str): "viterbi": the entities on the best path of each track. "posterior": every
+        span whose probability is at least `threshold`.
+    threshold (float): For "posterior". Less than FLOOR counts as FLOOR.
+    RETURNS (Found): The entities, by document, start, end (the longest first) and label.
+    """
+    if decoder not in DECODERS:
+        raise ValueError(f"decoder is {decoder!r}, but must be one of {', '.join(DECODERS)}.")
+    none = numpy.zeros(0, dtype="int64")
+    parts = [Found(none, none, none, none, numpy.zeros(0, dtype="float32"))]
+    for docs, rows, tracks in _blocks(lengths, track_labels):
+        args = (scores[rows, tracks], lengths[docs], track_labels[tracks])
+        some = transitions
+        if transitions is not None and len(transitions.closed) > 1:
+            some = Transitions(*(table[tracks] for table in transitions))
+        if decoder == "viterbi":
+            found = _on_best_path(*args, some)
+        else:
+            found = _probable(*args, some, max(threshold, FLOOR))
+        parts.append(found._replace(document=found.document + docs.start))
+    found = Found(*(numpy.concatenate(columns) for columns in zip(*parts)))
+    order = numpy.lexsort((found.label, -found.end, found.start, found.document))
+    return Found(*(column[order] for column in found))
+
+
+def _on_best_path(
+    scores: numpy.ndarray,
+    lengths: Sequence[int],
+    track_labels: numpy.ndarray,
+    transitions: Optional[Transitions],
+) -> Found:
+    """The entities on the best path of each track, with their probabilities."""
+    tags = viterbi(NumpyOps(), scores, lengths, transitions)
+    found = TrackSpans(*read_spans(tags, lengths).T)
+    hit = numpy.zeros((len(lengths), len(track_labels)), dtype="bool")
+    hit[found.document, found.track] = True
+    posteriors = SpanPosteriors(scores, lengths, _all_layers(hit, track_labels), transitions)
+    return _of_any_layer(found, posteriors, track_labels)
+
+
+def _probable(
+    scores: numpy.ndarray,
+    lengths: Sequence[int],
+    track_labels: numpy.ndarray,
+    transitions: Optional[Transitions],
+    threshold: float,
+) -> Found:
+    """The spans whose probability is at least the threshold."""
+    # With n layers, a probability of p takes at least 1 - (1 - p)^(1/n) on one of them.
+    label = track_labels[:, 0]
+    layers = (label[:, None] == label).sum(axis=1)
+    least = -numpy.expm1(numpy.log1p(-min(threshold, 1 - 1e-9)) / layers) * (1 - 1e-6)
+    hit = numpy.ones((len(lengths), len(track_labels)), dtype="bool")
+    if transitions is None:
+        chains = live_chains(
+            NumpyOps(), live_tokens(scores, numpy.log(least) - numpy.log1p(-least)), lengths
+        )
+        document = numpy.repeat(numpy.arange(len(lengths)), lengths)
+        hit[:] = False
+        hit[document[chains.starts], chains.tracks] = True
+    posteriors = SpanPosteriors(scores, lengths, _all_layers(hit, track_labels), transitions)
+    found = _of_any_layer(posteriors.at_least(least), posteriors, track_labels)
+    enough = found.probability >= numpy.float32(threshold)
+    return Found(*(column[enough] for column in found))
+
+
+def _all_layers(hit: numpy.ndarray, track_labels: numpy.ndarray) -> numpy.ndarray:
+    """Add to each track of a document all the others of the same label. [n_docs, K]"""
+    label = track_labels[:, 0]
+    same = (label[:, None] == label).astype("float32")
+    return hit.astype("float32") @ same > 0
+
+
+def _of_any_layer(
+    found: TrackSpans, posteriors: SpanPosteriors, track_labels: numpy.ndarray
+) -> Found:
+    """Give each span of each label the probability that at least one layer holds it."""
+    label = track_labels[found.track, found.place]
+    distinct, at = numpy.unique(
+        numpy.stack([found.document, found.start, found.end, label]), axis=1, return_index=True
+    )
+    found = TrackSpans(*(column[at] for column in found))
+    absent = 1.0 - posteriors.of(found)
+    label = distinct[3]
+    for track in range(len(track_labels)):
+        # Only per-label tracks have siblings, and these have one place.
+        same = numpy.flatnonzero((track_labels[track, 0] == label) & (found.track != track))
+        if track_labels.shape[1] == 1 and len(same):
+            on_track = TrackSpans(*(column[same] for column in found))
+            on_track = on_track._replace(track=numpy.full(len(same), track))
+            absent[same] *= 1.0 - posteriors.of(on_track)
+    return Found(*distinct, (1.0 - absent).astype("float32"))
+
+
+def _blocks(
+    lengths: Sequence[int], track_labels: numpy.ndarray
+) -> Iterator[Tuple[slice, slice, slice]]:
+    """Cut a batch into blocks of documents, and these by tracks if one document alone is too
+    much. All tracks of a label stay together.
+
+    YIELDS (Tuple[slice, slice, slice]): Documents, their rows, tracks.
+    """
+    ends = numpy.cumsum(lengths)
+    n_tracks = len(track_labels)
+    label = track_labels[:, 0]
+    borders = [0, *(numpy.flatnonzero(label[1:] != label[:-1]) + 1).tolist(), n_tracks]
+    doc = row = 0
+    while doc < len(lengths) and n_tracks:
+        fits = int(numpy.searchsorted(ends, row + BLOCK // n_tracks, side="right"))
+        next_doc = max(doc + 1, fits)
+        next_row = int(ends[next_doc - 1])
+        most = max(1, BLOCK // max(1, next_row - row))
+        track = 0
+        while track < n_tracks:
+            fitting = [border for border in borders if track < border <= track + most]
+            next_track = max(fitting, default=min(b for b in borders if b > track))
+            yield slice(doc, next_doc), slice(row, next_row), slice(track, next_track)
+            track = next_track
+        doc, row = next_doc, next_row

@@ -1,0 +1,133 @@
+from typing import List, NamedTuple, Optional, Sequence
+
+import numpy
+from thinc.api import NumpyOps
+
+from .chains import Chains
+from .recursion import Recursion
+from .transitions import Transitions
+
+# No span less probable than this is listed. Of spans with at least this posterior there are at
+# most 1 / FLOOR a token and track, since the expected number of entities cannot exceed the number
+# of tokens; without a floor every stretch of text would be listed.
+FLOOR = 0.01
+
+
+class TrackSpans(NamedTuple):
+    """Spans on tracks, one entry each.
+
+    document (numpy.ndarray): The index of the document.
+    start (numpy.ndarray): The first token.
+    end (numpy.ndarray): The token after the last.
+    track (numpy.ndarray): The track.
+    place (numpy.ndarray): The place of the label in the track.
+    """
+
+    document: numpy.ndarray
+    start: numpy.ndarray
+    end: numpy.ndarray
+    track: numpy.ndarray
+    place: numpy.ndarray
+
+
+class SpanPosteriors:
+    """The exact probability of any span on some tracks of some documents, by forward-backward.
+
+    A track is a Markov chain once its scores are given, so the probability of an entity is that
+    of its first tag, times that of each further tag given the one before it.
+
+    scores (numpy.ndarray): The score of each tag. [N, K, 1 + 4M]
+    lengths (Sequence[int]): The number of tokens of each document, N in sum.
+    needed (numpy.ndarray): Which tracks of which documents will be asked for. [n_docs, K], bool.
+    transitions (Optional[Transitions]): Learned transitions, if any.
+    """
+
+    def __init__(
+        self,
+        scores: numpy.ndarray,
+        lengths: Sequence[int],
+        needed: numpy.ndarray,
+        transitions: Optional[Transitions] = None,
+    ) -> None:
+        ops = NumpyOps()
+        sizes = numpy.asarray(lengths, dtype="int64")
+        self.document, self.track = numpy.nonzero(needed & (sizes[:, None] > 0))
+        self.chain = numpy.full(needed.shape, -1, dtype="int64")
+        self.chain[self.document, self.track] = numpy.arange(len(self.document))
+        starts = numpy.cumsum(sizes) - sizes
+        chains = Chains(ops, starts[self.document], sizes[self.document], self.track)
+        self.firsts, self.lengths = chains.firsts, chains.lengths
+        M = (scores.shape[2] - 1) // 4
+        recursion = Recursion(ops, chains, M, transitions)
+        weights = recursion.backward(recursion.pick(scores))
+        flow = recursion.forward(weights)
+        # The probability of B and of U. [M, n]
+        self.begin = chains.unpack(flow.tags[1 : 1 + M])
+        self.unit = chains.unpack(flow.tags[1 + M : 1 + 2 * M])
+        # The probability of I and of L, after B and after I (which learned transitions tell
+        # apart, and mere constraints do not). [1 or 2, 2, M, n]
+        n_closed = recursion.states.n_closed
+        n = chains.n_tokens
+        n_open = (recursion.states.n_states - n_closed) // M
+        into = weights.tags[1 + 2 * M :].reshape((1, 2, M, n))
+        given = into / weights.states[n_closed:].reshape((n_open, 1, M, n))
+        if transitions is not None:
+            tracks = chains.tracks_of_token * (1 if len(transitions.open) > 1 else 0)
+            given *= numpy.exp(transitions.open)[tracks].transpose((1, 2, 3, 0))
+        given = chains.unpack(given)
+        self.after_begin, self.after_in = given[0], given[-1]
+
+    def of(self, spans: TrackSpans) -> numpy.ndarray:
+        """RETURNS (numpy.ndarray): The probability of each span, float64. [n_spans]"""
+        first = self.firsts[self.chain[spans.document, spans.track]] + spans.start
+        last = first + (spans.end - spans.start) - 1
+        place = spans.place
+        p = numpy.where(last == first, self.unit[place, first], self.begin[place, first])
+        p = p.astype("float64")
+        longer = numpy.flatnonzero(last > first)
+        second = (first + 1)[longer]
+        closing = numpy.where(
+            second == last[longer],
+            self.after_begin[1, place[longer], last[longer]],
+            self.after_in[1, place[longer], last[longer]],
+        )
+        p[longer] *= closing
+        # The inner tokens: I after B, then I after I as often as the span is long.
+        inner = numpy.flatnonzero(last > first + 1)
+        p[inner] *= self.after_begin[0, place[inner], first[inner] + 1]
+        at = first + 2
+        while True:
+            inner = inner[at[inner] < last[inner]]
+            if not len(inner):
+                return p
+            p[inner] *= self.after_in[0, place[inner], at[inner]]
+            at[inner] += 1
+
+    def at_least(self, threshold: numpy.ndarray) -> TrackSpans:
+        """List every span that is probable enough.
+
+        threshold (numpy.ndarray): For each track, what a probability must reach; above 0. [K]
+        RETURNS (TrackSpans): The spans.
+        """
+        chain = numpy.repeat(numpy.arange(len(self.lengths)), self.lengths)
+        least = threshold[self.track[chain]]
+        place, first = numpy.nonzero(self.unit >= least)
+        found: List[numpy.ndarray] = [numpy.stack([first, first + 1, place])]
+        # Walk on from every B that is probable enough, for as long as the entity stays open.
+        place, first = numpy.nonzero(self.begin >= least)
+        p = self.begin[place, first].astype("float64")
+        end = first + 1
+        given = self.after_begin
+        while len(first):
+            closes = p * given[1, place, end] >= least[first]
+            found.append(numpy.stack([first, end + 1, place])[:, closes])
+            p = p * given[0, place, end]
+            open_ = p >= least[first]
+            first, place, p, end = first[open_], place[open_], p[open_], end[open_] + 1
+            given = self.after_in
+        starts, ends, places = numpy.concatenate(found, axis=1)
+        chains = chain[starts]
+        offset = self.firsts[chains]
+        return TrackSpans(
+            self.document[chains], starts - offset, ends - offset, self.track[chains], places
+        )

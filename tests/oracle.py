@@ -1,0 +1,155 @@
+"""Slow, obviously right versions of what the package computes: enumeration, naive loops, float64.
+
+They share no code with the package. Tags are numbered as everywhere: 0 is O, then B, I, L, U of
+each label.
+"""
+
+import itertools
+import math
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy
+
+Path = Tuple[int, ...]
+
+
+def kind(tag: int) -> str:
+    return "O" if tag == 0 else "BILU"[(tag - 1) % 4]
+
+
+def place(tag: int) -> int:
+    return (tag - 1) // 4
+
+
+def may_follow(before: int, tag: int) -> bool:
+    """Whether the BILOU scheme allows a tag behind another."""
+    if kind(before) in "BI":
+        return kind(tag) in "IL" and place(tag) == place(before)
+    return kind(tag) in "OBU"
+
+
+def paths(n_tokens: int, n_tags: int) -> Iterator[Path]:
+    """Every legal tag sequence."""
+
+    def extend(path: Path) -> Iterator[Path]:
+        if len(path) == n_tokens:
+            if not path or kind(path[-1]) in "OLU":
+                yield path
+            return
+        for tag in range(n_tags):
+            if may_follow(path[-1] if path else 0, tag):
+                yield from extend((*path, tag))
+
+    return extend(())
+
+
+def path_spans(path: Path) -> List[Tuple[int, int, int]]:
+    """The (start, end, place) of each entity on a legal path."""
+    found = []
+    for i, tag in enumerate(path):
+        if kind(tag) in "BU":
+            start = i
+        if kind(tag) in "LU":
+            found.append((start, i + 1, place(tag)))
+    return found
+
+
+class Table:
+    """Transition scores between all pairs of tags, plus start and end, for one track."""
+
+    def __init__(self, closed: numpy.ndarray, opened: numpy.ndarray, end: numpy.ndarray) -> None:
+        M = opened.shape[-1]
+        self.start: Dict[int, float] = {}
+        self.end: Dict[int, float] = {}
+        self.between: Dict[Tuple[int, int], float] = {}
+        tag = lambda k, m: 1 + 4 * m + "BILU".index(k)  # noqa: E731
+        sources = [0] + [tag("L", m) for m in range(M)] + [tag("U", m) for m in range(M)]
+        goals = [0] + [tag("B", m) for m in range(M)] + [tag("U", m) for m in range(M)]
+        for j, goal in enumerate(goals):
+            for i, source in enumerate(sources):
+                self.between[source, goal] = float(closed[i, j])
+            self.start[goal] = float(closed[-1, j])
+        for i, source in enumerate(sources):
+            self.end[source] = float(end[i])
+        for m in range(M):
+            for i, before in enumerate("BI"):
+                for j, after in enumerate("IL"):
+                    self.between[tag(before, m), tag(after, m)] = float(opened[i, j, m])
+
+    def score(self, path: Path) -> float:
+        if not path:
+            return 0.0
+        total = self.start[path[0]] + self.end[path[-1]]
+        return total + sum(self.between[pair] for pair in zip(path, path[1:]))
+
+
+def path_score(scores: numpy.ndarray, path: Path, table: Optional[Table] = None) -> float:
+    """scores: [n_tokens, n_tags], one document on one track."""
+    total = sum(float(scores[i, tag]) for i, tag in enumerate(path))
+    return total + (table.score(path) if table else 0.0)
+
+
+def log_sum(values: Sequence[float]) -> float:
+    top = max(values)
+    return top + math.log(sum(math.exp(value - top) for value in values))
+
+
+def all_paths(scores: numpy.ndarray, table: Optional[Table] = None) -> List[Tuple[Path, float]]:
+    return [(path, path_score(scores, path, table)) for path in paths(*scores.shape)]
+
+
+def log_partition(scores: numpy.ndarray, table: Optional[Table] = None) -> float:
+    return log_sum([score for _, score in all_paths(scores, table)])
+
+
+def tag_posteriors(scores: numpy.ndarray, table: Optional[Table] = None) -> numpy.ndarray:
+    """The probability of each tag at each token. [n_tokens, n_tags]"""
+    total = log_partition(scores, table)
+    out = numpy.zeros(scores.shape)
+    for path, score in all_paths(scores, table):
+        for i, tag in enumerate(path):
+            out[i, tag] += math.exp(score - total)
+    return out
+
+
+def span_posteriors(
+    scores: numpy.ndarray, table: Optional[Table] = None
+) -> Dict[Tuple[int, int, int], float]:
+    """The probability of each span: the share of all paths that hold it."""
+    total = log_partition(scores, table)
+    out: Dict[Tuple[int, int, int], float] = {}
+    for path, score in all_paths(scores, table):
+        for span in path_spans(path):
+            out[span] = out.get(span, 0.0) + math.exp(score - total)
+    return out
+
+
+def allowed_log_partition(
+    scores: numpy.ndarray, allowed: numpy.ndarray, table: Optional[Table] = None
+) -> float:
+    """The log of the sum over the paths that keep to the allowed tags."""
+    fit = [
+        score
+        for path, score in all_paths(scores, table)
+        if all(allowed[i, tag] for i, tag in enumerate(path))
+    ]
+    return log_sum(fit)
+
+
+def best_flat_view(
+    spans: Sequence[Tuple[int, int, float]],
+) -> Tuple[float, List[Tuple[int, ...]]]:
+    """The highest total score of any set of spans that do not overlap, and all sets that reach
+    it, by trying every subset."""
+    best, sets = 0.0, [()]
+    for size in range(1, len(spans) + 1):
+        for chosen in itertools.combinations(range(len(spans)), size):
+            ordered = sorted(spans[i][:2] for i in chosen)
+            if any(a[1] > b[0] for a, b in zip(ordered, ordered[1:])):
+                continue
+            total = sum(spans[i][2] for i in chosen)
+            if total > best + 1e-9:
+                best, sets = total, [chosen]
+            elif abs(total - best) <= 1e-9:
+                sets.append(chosen)
+    return best, sets
