@@ -167,7 +167,8 @@ def _of_any_layer(
             on_track = TrackSpans(*(column[same] for column in found))
             on_track = on_track._replace(track=numpy.full(len(same), track))
             absent[same] *= 1.0 - posteriors.of(on_track)
-    return Found(*distinct, (1.0 - absent).astype("float32"))
+    document, start, end, label = distinct
+    return Found(document, start, end, label, (1.0 - absent).astype("float32"))
 
 
 def _blocks(

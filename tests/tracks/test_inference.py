@@ -229,6 +229,4 @@ def test_long_documents_stay_exact_in_float32():
     assert numpy.allclose(probs.sum(axis=-1), 1, atol=1e-5)
     assert numpy.allclose(probs.reshape((400, 50, 1, 5)), short, atol=1e-5)
     total = tracks.log_partition(OPS, scores, [len(scores)])
-    assert total[0, 0] == pytest.approx(
-        400 * tracks.log_partition(OPS, once, [50])[0, 0], rel=1e-6
-    )
+    assert total[0, 0] == pytest.approx(400 * tracks.log_partition(OPS, once, [50])[0, 0], rel=1e-6)

@@ -1,0 +1,151 @@
+"""What the benchmarks share: reading corpora, the encoder, batches.
+
+A corpus is a folder with train.jsonl, dev.jsonl and test.jsonl. Each line is one document:
+{"text": str, "spans": [{"start", "end", "label"}], "tokens": [[start, end]], "sents": [[...]]}
+with character offsets, ends exclusive. Without "tokens" the language's tokenizer is used;
+with "sents" long documents are cut into passages.
+"""
+
+import json
+import random
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from spacy_contrastive_ner.annotations import flat_view
+
+KEY = "sc"
+
+Record = Dict[str, Any]
+
+# The default encoder of spaCy's CPU templates, the same for every system.
+TOK2VEC = {
+    "@architectures": "spacy.Tok2Vec.v2",
+    "embed": {
+        "@architectures": "spacy.MultiHashEmbed.v2",
+        "width": 96,
+        "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE"],
+        "rows": [5000, 1000, 2500, 1000],
+        "include_static_vectors": False,
+    },
+    "encode": {
+        "@architectures": "spacy.MaxoutWindowEncoder.v2",
+        "width": 96,
+        "window_size": 1,
+        "maxout_pieces": 3,
+        "depth": 4,
+    },
+}
+
+
+def read_records(path: Path, passage: int = 128) -> List[Record]:
+    """Read one file, with long documents cut into passages of whole sentences.
+
+    passage (int): About how many tokens a passage has.
+    """
+    records: List[Record] = []
+    for line in path.read_text(encoding="utf8").splitlines():
+        record = json.loads(line)
+        records.extend(_passages(record, passage) if record.get("sents") else [record])
+    return records
+
+
+def _passages(record: Record, size: int) -> Iterator[Record]:
+    """Cut a document at sentence borders that no span crosses."""
+    begin, tokens = None, 0
+    for start, end in record["sents"]:
+        begin = start if begin is None else begin
+        tokens += sum(1 for a, b in record["tokens"] if start <= a and b <= end)
+        crossed = any(s["start"] < end < s["end"] for s in record["spans"])
+        last = end == record["sents"][-1][1]
+        if (tokens >= size and not crossed) or last:
+            yield {
+                "text": record["text"][begin:end],
+                "spans": [
+                    {**s, "start": s["start"] - begin, "end": s["end"] - begin}
+                    for s in record["spans"]
+                    if begin <= s["start"] and s["end"] <= end
+                ],
+                "tokens": [
+                    [a - begin, b - begin] for a, b in record["tokens"] if begin <= a and b <= end
+                ],
+            }
+            begin, tokens = None, 0
+
+
+def make_doc(nlp: Language, record: Record) -> Doc:
+    """Make an unannotated document with the record's tokens."""
+    text, tokens = record["text"], record.get("tokens")
+    if tokens is None:
+        return nlp.make_doc(text)
+    words = [text[a:b] for a, b in tokens]
+    nexts = [a for a, _ in tokens[1:]] + [len(text)]
+    return Doc(nlp.vocab, words=words, spaces=[b < n for (_, b), n in zip(tokens, nexts)])
+
+
+def make_example(nlp: Language, record: Record) -> Example:
+    """Make an example with all entities in doc.spans, and their flat view in doc.ents."""
+    reference = make_doc(nlp, record)
+    tokens = record.get("tokens") or [(t.idx, t.idx + len(t)) for t in reference]
+    starts = {a: i for i, (a, _) in enumerate(tokens)}
+    ends = {b: i + 1 for i, (_, b) in enumerate(tokens)}
+    spans = [
+        Span(reference, starts[s["start"]], ends[s["end"]], s["label"])
+        for s in record["spans"]
+        if s["start"] in starts and s["end"] in ends
+    ]
+    reference.spans[KEY] = spans
+    chosen = flat_view([(s.start, s.end) for s in spans], [1.0] * len(spans))
+    reference.set_ents([spans[i] for i in chosen], default="outside")
+    return Example(make_doc(nlp, record), reference)
+
+
+def read_examples(nlp: Language, folder: Path, part: str, limit: int = 0) -> List[Example]:
+    records = read_records(folder / f"{part}.jsonl")
+    return [make_example(nlp, record) for record in records[: limit or None]]
+
+
+def span_width(examples: Sequence[Example], coverage: float = 0.99) -> int:
+    """The number of tokens that so large a share of the gold spans does not exceed."""
+    lengths = sorted(len(s) for eg in examples for s in eg.reference.spans[KEY])
+    return lengths[min(len(lengths) - 1, int(coverage * len(lengths)))]
+
+
+def batches(examples: Sequence[Example], words: int, rng: random.Random) -> List[List[Example]]:
+    """Shuffle examples and cut them into batches of about so many words."""
+    shuffled = list(examples)
+    rng.shuffle(shuffled)
+    out: List[List[Example]] = [[]]
+    size = 0
+    for example in shuffled:
+        if size and size + len(example.predicted) > words:
+            out.append([])
+            size = 0
+        out[-1].append(example)
+        size += len(example.predicted)
+    return out
+
+
+def blank_copy(nlp: Language, example: Example) -> Example:
+    """The same example with a fresh prediction."""
+    reference = example.reference
+    words = [t.text for t in reference]
+    spaces = [bool(t.whitespace_) for t in reference]
+    return Example(Doc(nlp.vocab, words=words, spaces=spaces), reference)
+
+
+def pipeline(lang: str, seed: int) -> Language:
+    spacy.util.fix_random_seed(seed)
+    return spacy.blank(lang)
+
+
+def spread(values: Sequence[float]) -> Tuple[float, float]:
+    """Mean and standard deviation."""
+    mean = sum(values) / len(values)
+    if len(values) < 2:
+        return mean, 0.0
+    return mean, (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5

@@ -1,0 +1,480 @@
+"""The trainable pipe `contrastive_ner`: nested and flat entities, with probabilities."""
+
+from itertools import islice
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+
+import srsly
+from spacy import util
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.types import Ragged
+
+from .annotations import Gold, count_keys, read_gold, write_ents, write_spans
+from .evaluation.scoring import score
+from .report import report_lost
+from .tracks.decoding import DECODERS
+
+default_config = """
+[model]
+@architectures = "spacy-contrastive-ner.MultiHeadTagger.v1"
+heads = "per_label"
+hidden_width = 0
+dropout = 0.0
+crf = null
+label_weights = null
+
+[model.tok2vec]
+@architectures = "spacy.Tok2Vec.v2"
+
+[model.tok2vec.embed]
+@architectures = "spacy.MultiHashEmbed.v2"
+width = 96
+rows = [5000, 1000, 2500, 1000]
+attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
+include_static_vectors = false
+
+[model.tok2vec.encode]
+@architectures = "spacy.MaxoutWindowEncoder.v2"
+width = ${model.tok2vec.embed.width}
+window_size = 1
+maxout_pieces = 3
+depth = 4
+
+[model.loss]
+@losses = "spacy-contrastive-ner.CrossEntropyDice.v1"
+alpha = 1.0
+beta = 0.0
+gamma = 0.001
+scope = "token"
+label_smoothing = 0.0
+"""
+
+DEFAULT_MODEL = Config().from_str(default_config)["model"]
+DEFAULT_SPANS_KEY = "sc"
+
+# Settings that only predictions depend on: they may be changed on a trained pipeline.
+INFERENCE = ("spans_key", "set_ents", "overwrite_ents", "decoder", "threshold")
+
+# With ready-made labels, initialize looks at no more than so many examples.
+SAMPLE = 1000
+
+Labels = Union[Sequence[str], Dict[str, int]]
+
+
+@Language.factory(
+    "contrastive_ner",
+    assigns=["doc.spans", "doc.ents"],
+    default_config={
+        "spans_key": DEFAULT_SPANS_KEY,
+        "set_ents": True,
+        "overwrite_ents": False,
+        "decoder": "viterbi",
+        "threshold": 0.5,
+        "max_layers": 2,
+        "missing_key": None,
+        "model": DEFAULT_MODEL,
+        "scorer": {"@scorers": "spacy-contrastive-ner.scorer.v1"},
+    },
+    default_score_weights={
+        "contrastive_ner_f": 1.0,
+        "contrastive_ner_p": 0.0,
+        "contrastive_ner_r": 0.0,
+        "contrastive_ner_macro_f": 0.0,
+    },
+)
+def make_contrastive_ner(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], Ragged],
+    spans_key: str,
+    set_ents: bool,
+    overwrite_ents: bool,
+    decoder: str,
+    threshold: float,
+    max_layers: int,
+    missing_key: Optional[str],
+    scorer: Optional[Callable],
+) -> "ContrastiveNER":
+    """Create a ContrastiveNER component. See `ContrastiveNER.__init__` for the settings.
+
+    nlp (Language): The pipeline.
+    name (str): The name of the component.
+    RETURNS (ContrastiveNER): The component.
+    """
+    return ContrastiveNER(
+        nlp.vocab,
+        model,
+        name,
+        spans_key=spans_key,
+        set_ents=set_ents,
+        overwrite_ents=overwrite_ents,
+        decoder=decoder,
+        threshold=threshold,
+        max_layers=max_layers,
+        missing_key=missing_key,
+        scorer=scorer,
+    )
+
+
+class ContrastiveNER(TrainablePipe):
+    """Recognises nested, overlapping and flat entities and gives each its probability."""
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], Ragged],
+        name: str = "contrastive_ner",
+        *,
+        spans_key: str = DEFAULT_SPANS_KEY,
+        set_ents: bool = True,
+        overwrite_ents: bool = False,
+        decoder: str = "viterbi",
+        threshold: float = 0.5,
+        max_layers: int = 2,
+        missing_key: Optional[str] = None,
+        scorer: Optional[Callable] = score,
+    ) -> None:
+        """Initialize the component.
+
+        vocab (Vocab): The shared vocabulary.
+        model (Model[List[Doc], Ragged]): The model: one of this package's architectures.
+        name (str): The name of the component.
+        spans_key (str): The key in `doc.spans` under which entities are read from the reference
+            and written to the prediction. Their probabilities are the group's `attrs["scores"]`.
+        set_ents (bool): Write the flat view to `doc.ents` too: the non-overlapping set of
+            entities with the highest total probability.
+        overwrite_ents (bool): Replace the entities of earlier components. If not, they stay and
+            the flat view fits around them. All entities are in `doc.spans` either way.
+        decoder (str): "viterbi": the entities on the best path of each track. "posterior": every
+            span whose probability is at least `threshold`.
+        threshold (float): For the decoder "posterior".
+        max_layers (int): How many entities of one label may lie over each other at most, 1 to 3.
+            How many do is read from the training data.
+        missing_key (Optional[str]): The key of a group in the reference's `doc.spans` that marks
+            text whose annotation is unknown: for the span's label, or for all labels if that is
+            none of the pipe's. Entities that are annotated there still count.
+        scorer (Optional[Callable]): The scoring method.
+        """
+        if decoder not in DECODERS:
+            raise ValueError(
+                f"[{name}] decoder is {decoder!r}, but must be one of {', '.join(DECODERS)}."
+            )
+        if not 1 <= max_layers <= 3:
+            raise ValueError(f"[{name}] max_layers is {max_layers}, but must be 1, 2 or 3.")
+        if not spans_key:
+            raise ValueError(f"[{name}] spans_key is empty. Name a key for doc.spans.")
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.cfg: Dict[str, Any] = {
+            "spans_key": spans_key,
+            "set_ents": set_ents,
+            "overwrite_ents": overwrite_ents,
+            "decoder": decoder,
+            "threshold": threshold,
+            "max_layers": max_layers,
+            "missing_key": missing_key,
+        }
+        # What the config said, so that `from_disk` can tell an override from a saved setting.
+        self._configured = dict(self.cfg)
+        self._rehearsal_model: Optional[Model[List[Doc], Ragged]] = None
+
+    @property
+    def key(self) -> str:
+        """The key in `doc.spans` under which entities are read and written."""
+        return str(self.cfg["spans_key"])
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): The labels."""
+        return tuple(self.model.attrs["labels"](self.model))
+
+    @property
+    def label_data(self) -> Dict[str, int]:
+        """RETURNS (Dict[str, int]): The labels with their number of layers, for `initialize`."""
+        return self.model.attrs["labels"](self.model)
+
+    @property
+    def is_resizable(self) -> bool:
+        """RETURNS (bool): Whether labels can be added to the initialised component."""
+        return True
+
+    def add_label(self, label: str, *, layers: Optional[int] = None) -> int:
+        """Add a label, before or after the component is initialised. An initialised model does
+        not predict the new label until it has learned it, and its scores for the other labels do
+        not change.
+
+        label (str): The label.
+        layers (Optional[int]): How many entities of the label may lie over each other, by default
+            `max_layers`.
+        RETURNS (int): 0 if the label is there already, otherwise 1.
+        """
+        if not isinstance(label, str) or not label:
+            raise ValueError(Errors.E187)
+        if label in self.labels:
+            return 0
+        self.model.attrs["add_label"](self.model, label, layers or self.cfg["max_layers"])
+        self.vocab.strings.add(label)
+        return 1
+
+    def predict(self, docs: Iterable[Doc]) -> Optional[Ragged]:
+        """Score the documents, without modifying them.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (Optional[Ragged]): The scores, or None if there is nothing to score.
+        """
+        docs = list(docs)
+        if not self.labels:
+            raise ValueError(
+                f"[{self.name}] The component has no labels. Train it, or add labels with "
+                "add_label() and call nlp.initialize()."
+            )
+        if not any(len(doc) for doc in docs):
+            return None
+        scores = self.model.predict(docs)
+        self._require_numbers(scores)
+        return scores
+
+    def _require_numbers(self, scores: Ragged) -> None:
+        """Stop if the model's scores are not finite: nothing sensible can follow from them."""
+        if not self.model.ops.xp.isfinite(scores.dataXd.sum()):
+            raise ValueError(
+                f"[{self.name}] The scores of the model are not finite (NaN or infinite). This "
+                "happens if training diverged: lower the learning rate or clip gradients, and "
+                "check word vectors and earlier components for NaN."
+            )
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Optional[Ragged]) -> None:
+        """Write the entities to `doc.spans`, and the flat view to `doc.ents`.
+
+        docs (Iterable[Doc]): The documents.
+        scores (Optional[Ragged]): What `predict` returned.
+        """
+        docs = list(docs)
+        lengths = [len(doc) for doc in docs]
+        cfg = self.cfg
+        starts = ends = labels = documents = []
+        probabilities: Any = []
+        if scores is not None:
+            found = self.model.attrs["find"](
+                self.model, lengths, scores, cfg["decoder"], float(cfg["threshold"])
+            )
+            names = [self.vocab.strings.add(label) for label in self.labels]
+            documents, starts, ends = (column.tolist() for column in found[:3])
+            labels = [names[i] for i in found.label.tolist()]
+            probabilities = found.probability
+        first = 0
+        counts = [0] * len(docs)
+        for i in documents:
+            counts[i] += 1
+        for doc, count in zip(docs, counts):
+            some = slice(first, first + count)
+            own = probabilities[some]
+            spans = write_spans(doc, self.key, starts[some], ends[some], labels[some], own)
+            if cfg["set_ents"]:
+                write_ents(doc, spans, own, bool(cfg["overwrite_ents"]))
+            first += count
+
+    def get_loss(self, examples: Iterable[Example], scores: Ragged) -> Tuple[float, Ragged]:
+        """Find the loss and its gradient.
+
+        examples (Iterable[Example]): The examples.
+        scores (Ragged): The scores of their predicted documents.
+        RETURNS (Tuple[float, Ragged]): The loss and the gradient of the scores.
+        """
+        self._require_numbers(scores)
+        gold = [self._gold(example) for example in examples]
+        return self.model.attrs["learn"](self.model, gold, scores)
+
+    def _gold(self, example: Example) -> Gold:
+        return read_gold(example, self.key, self.cfg["missing_key"])
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+        **config: Any,
+    ) -> Dict[str, float]:
+        """Learn to predict what the component predicted when `nlp.resume_training` was called,
+        so that it does not forget its labels while it learns new ones. Needs no annotation.
+
+        examples (Iterable[Example]): Documents like those it was trained on.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): The optimizer.
+        losses (Optional[Dict[str, float]]): The losses, updated under the component's name.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "ContrastiveNER.rehearse")
+        docs = [example.predicted for example in examples]
+        teacher = self._rehearsal_model
+        if teacher is None or not any(len(doc) for doc in docs):
+            return losses
+        set_dropout_rate(self.model, drop)
+        wanted = teacher.predict(docs)
+        scores, backprop = self.model.begin_update(docs)
+        loss, d_scores = self.model.attrs["imitate"](self.model, scores, teacher, wanted)
+        backprop(d_scores)
+        if sgd is not None:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Labels] = None,
+    ) -> None:
+        """Learn the labels and their layers from the training data and initialise the model.
+        Entities that training will not see are counted and reported once.
+
+        get_examples (Callable[[], Iterable[Example]]): Returns the training examples.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Labels]): The labels, as a list, or with their number of layers as
+            `spacy init labels` writes them. Without them all examples are read.
+        """
+        validate_get_examples(get_examples, "ContrastiveNER.initialize")
+        examples = list(islice(get_examples(), None if labels is None else SAMPLE))
+        gold = [self._gold(example) for example in examples]
+        self._require_annotation(examples, labels)
+        given = None if labels is None else self._given(labels)
+        lost = self.model.attrs["fit"](self.model, gold, given, self.cfg["max_layers"])
+        if not self.labels:
+            raise ValueError(
+                f"[{self.name}] There are no labels: the training data has the span group "
+                f"{self.key!r}, but no entity in it. Add labels with add_label(), or train on "
+                "annotated data."
+            )
+        for label in self.labels:
+            self.vocab.strings.add(label)
+        report_lost(self.name, gold, lost, [example.predicted for example in examples])
+        sample = [example.predicted for example in examples if len(example.predicted)][:10]
+        self.model.initialize(X=sample or None)
+
+    def _require_annotation(self, examples: Sequence[Example], labels: Optional[Labels]) -> None:
+        """Stop if no document of the training data has the span group."""
+        counts = count_keys(examples)
+        if self.key in counts or (not examples and (labels is not None or self.labels)):
+            return
+        there = ", ".join(f"{key!r} ({n} docs)" for key, n in sorted(counts.items())) or "none"
+        ents = sum(1 for example in examples if example.reference.ents)
+        hint = "Set [components.%s] spans_key to the right one" % self.name
+        if ents:
+            hint += (
+                f", or copy the entities of doc.ents, which {ents} docs have: "
+                f"doc.spans[{self.key!r}] = list(doc.ents)"
+            )
+        raise ValueError(
+            f"[{self.name}] None of the {len(examples)} training examples has the span group "
+            f"{self.key!r}. Span groups that are there: {there}. {hint}."
+        )
+
+    def _given(self, labels: Labels) -> Dict[str, int]:
+        """Check the labels handed to `initialize`. RETURNS: Their layers, 0 if not said."""
+        given = dict(labels) if isinstance(labels, dict) else dict.fromkeys(labels, 0)
+        for label, layers in given.items():
+            if not isinstance(label, str) or not label:
+                raise ValueError(f"[{self.name}] {label!r} in labels is not a label.")
+            if not isinstance(layers, int) or layers < 0:
+                raise ValueError(
+                    f"[{self.name}] labels says that {label!r} has {layers!r} layers. Write a "
+                    "list of labels, or labels with their number of layers as "
+                    "`spacy init labels` does."
+                )
+        return given
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Serialize the component.
+
+        exclude (Iterable[str]): Names of fields to leave out.
+        RETURNS (bytes): The serialized component.
+        """
+        serialize = {
+            "cfg": lambda: srsly.json_dumps(self._saved_cfg()),
+            "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
+            "model": self.model.to_bytes,
+        }
+        return util.to_bytes(serialize, exclude)
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "ContrastiveNER":
+        """Load the component from bytes. See `from_disk`.
+
+        bytes_data (bytes): What `to_bytes` returned.
+        exclude (Iterable[str]): Names of fields to leave out.
+        RETURNS (ContrastiveNER): The component.
+        """
+        deserialize = {
+            "cfg": lambda b: self._load_cfg(srsly.json_loads(b)),
+            "vocab": lambda b: self.vocab.from_bytes(b, exclude=exclude),
+            "model": self._load_model,
+        }
+        util.from_bytes(bytes_data, deserialize, exclude)
+        return self
+
+    def to_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> None:
+        """Serialize the component to disk.
+
+        path (str / Path): A directory.
+        exclude (Iterable[str]): Names of fields to leave out.
+        """
+        serialize = {
+            "cfg": lambda p: srsly.write_json(p, self._saved_cfg()),
+            "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
+            "model": lambda p: self.model.to_disk(p),
+        }
+        util.to_disk(path, serialize, exclude)
+
+    def from_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> "ContrastiveNER":
+        """Load the component from disk. Settings for inference that were overridden, as in
+        `spacy.load(path, config={"components": {"contrastive_ner": {"threshold": 0.3}}})`, stay
+        overridden; all others are as they were saved.
+
+        path (str / Path): A directory.
+        exclude (Iterable[str]): Names of fields to leave out.
+        RETURNS (ContrastiveNER): The component.
+        """
+        deserialize = {
+            "cfg": lambda p: self._load_cfg(srsly.read_json(p)),
+            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
+            "model": lambda p: self._load_model(p.read_bytes()),
+        }
+        util.from_disk(path, deserialize, exclude)
+        return self
+
+    def _saved_cfg(self) -> Dict[str, Any]:
+        return {**self.cfg, "configured": self._configured}
+
+    def _load_cfg(self, saved: Dict[str, Any]) -> None:
+        """Take over saved settings, except those for inference that the config overrides."""
+        configured = saved.pop("configured", {})
+        for name, value in saved.items():
+            was = configured.get(name, value)
+            if name not in INFERENCE or self._configured.get(name, was) == was:
+                self.cfg[name] = value
+        self._configured = {**configured, **{name: self.cfg[name] for name in self._configured}}
+
+    def _load_model(self, data: bytes) -> None:
+        """Load the model and check that it is whole."""
+        try:
+            self.model.from_bytes(data)
+        except AttributeError:
+            raise ValueError(Errors.E149) from None
+        problem = self.model.attrs["check"](self.model)
+        if problem:
+            raise ValueError(
+                f"[{self.name}] The saved model does not fit together: {problem}. The folder was "
+                "changed by hand or put together from two models; save the pipeline again."
+            )

@@ -1,0 +1,1 @@
+"""Scores, and what they say about a model."""
