@@ -54,7 +54,10 @@ def many_labels(examples: List[Example], n_labels: int) -> None:
             for s in doc.spans[common.KEY]
         ]
         doc.set_ents(
-            [Span(doc, e.start, e.end, f"{e.label_}{sum(map(ord, e.text)) % parts}") for e in doc.ents]
+            [
+                Span(doc, e.start, e.end, f"{e.label_}{sum(map(ord, e.text)) % parts}")
+                for e in doc.ents
+            ]
         )
 
 

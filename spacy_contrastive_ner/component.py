@@ -166,6 +166,8 @@ class ContrastiveNER(TrainablePipe):
             )
         if not 1 <= max_layers <= 3:
             raise ValueError(f"[{name}] max_layers is {max_layers}, but must be 1, 2 or 3.")
+        if not 0.0 <= threshold <= 1.0:
+            raise ValueError(f"[{name}] threshold is {threshold}, but must lie in [0, 1].")
         if not spans_key:
             raise ValueError(f"[{name}] spans_key is empty. Name a key for doc.spans.")
         self.vocab = vocab

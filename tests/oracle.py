@@ -153,3 +153,42 @@ def best_flat_view(
             elif abs(total - best) <= 1e-9:
                 sets.append(chosen)
     return best, sets
+
+
+def cross_entropy_dice(
+    scores: numpy.ndarray,
+    tags: numpy.ndarray,
+    *,
+    allowed: Optional[numpy.ndarray] = None,
+    weights: Optional[numpy.ndarray] = None,
+    alpha: float = 1.0,
+    beta: float = 0.0,
+    gamma: float = 1e-3,
+    scope: str = "token",
+    label_smoothing: float = 0.0,
+) -> float:
+    """One token and track after the other, in float64."""
+    N, K, T = scores.shape
+    total = 0.0
+    for k in range(K):
+        seen = []
+        for n in range(N):
+            exps = [math.exp(float(s) - float(scores[n, k].max())) for s in scores[n, k]]
+            probs = [e / sum(exps) for e in exps]
+            gold = int(tags[n, k])
+            weight = 1.0 if weights is None else float(weights[k, gold])
+            if allowed is not None and allowed[n, k].sum() > 1:
+                inside = sum(p for p, may in zip(probs, allowed[n, k]) if may)
+                total -= weight * alpha * math.log(inside)
+                continue
+            wanted = [label_smoothing / T + (1 - label_smoothing) * (t == gold) for t in range(T)]
+            total -= weight * alpha * sum(w * math.log(p) for w, p in zip(wanted, probs))
+            seen.append((weight, 1.0 - probs[0], float(gold > 0)))
+        if scope == "token":
+            for weight, P, Y in seen:
+                total += weight * beta * (1 - (2 * P * Y + gamma) / (P * P + Y * Y + gamma))
+        elif seen:
+            upper = 2 * sum(P * Y for _, P, Y in seen) + gamma
+            lower = sum(P * P + Y * Y for _, P, Y in seen) + gamma
+            total += sum(weight for weight, _, _ in seen) * beta * (1 - upper / lower)
+    return total

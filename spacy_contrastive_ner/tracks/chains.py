@@ -1,4 +1,4 @@
-from typing import Any, Iterator, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 from thinc.api import Ops
@@ -57,16 +57,24 @@ class Chains:
         firsts = numpy.cumsum(lengths) - lengths
         self.firsts = firsts
         # For each chain its first and its last piece.
-        self.heads = numpy.empty(n_chains, dtype="int64")
-        self.heads[self.chain_of_piece[self.previous < 0]] = numpy.flatnonzero(self.previous < 0)
-        self.tails = numpy.empty(n_chains, dtype="int64")
-        self.tails[self.chain_of_piece[self.next < 0]] = numpy.flatnonzero(self.next < 0)
-        self.rows = ops.asarray(rows)
-        self.tracks_of_token = ops.asarray(tracks[chain_of_token])
-        self.chain_of_token = ops.asarray(chain_of_token)
-        self.tracks_of_piece = ops.asarray(tracks[self.chain_of_piece])
+        first_pieces = numpy.empty(n_chains, dtype="int64")
+        last_pieces = numpy.empty(n_chains, dtype="int64")
+        for pieces, at_border in ((first_pieces, self.previous < 0), (last_pieces, self.next < 0)):
+            pieces[self.chain_of_piece[at_border]] = numpy.flatnonzero(at_border)
         # Where a packed token stands when the chains are written one after the other.
-        self.unpacked = ops.asarray(firsts[chain_of_token] + rows - starts[chain_of_token])
+        unpacked = firsts[chain_of_token] + rows - starts[chain_of_token]
+        moved = move(
+            ops,
+            rows,
+            tracks[chain_of_token],
+            chain_of_token,
+            unpacked,
+            tracks[self.chain_of_piece],
+            first_pieces,
+            last_pieces,
+        )
+        self.rows, self.tracks_of_token, self.chain_of_token, self.unpacked = moved[:4]
+        self.tracks_of_piece, self.first_pieces, self.last_pieces = moved[4:]
 
     @classmethod
     def whole(cls, ops: Ops, lengths: Sequence[int], n_tracks: int) -> "Chains":
@@ -142,3 +150,10 @@ class Chains:
                 if n == 0:
                     return
                 yield n, first + pieces[:n]
+
+
+def move(ops: Ops, *arrays: numpy.ndarray) -> List[Any]:
+    """Move index arrays to the device in one transfer."""
+    ends = numpy.cumsum([len(array) for array in arrays]).tolist()
+    moved = ops.asarray(numpy.concatenate(arrays))
+    return [moved[end - len(array) : end] for array, end in zip(arrays, ends)]

@@ -84,9 +84,10 @@ def crf_loss(
     if allowed is None:
         allowed = tags[:, :, None] == xp.arange(scores.shape[2], dtype=tags.dtype)
     recursion = _over_all(ops, scores, lengths, transitions)
+    chains = recursion.chains
     d_scores = xp.zeros(scores.shape, dtype="float32")
     loss = xp.zeros((), dtype="float64")
-    if not recursion.chains.n_pieces:
+    if not chains.n_pieces:
         return loss, d_scores, _zeros_like(ops, transitions)
     d_packed = None
     d_transitions = None
@@ -95,7 +96,7 @@ def crf_loss(
         flow = recursion.forward(back)
         log_sums = _log_partition(recursion, back)
         if weights is not None:
-            log_sums = log_sums * weights[ops.asarray(recursion.chains.tracks)]
+            log_sums = log_sums * weights[chains.tracks_of_piece[chains.first_pieces]]
         loss = loss + sign * log_sums.sum()
         d_packed = flow.tags if d_packed is None else d_packed - flow.tags
         if transitions is not None:
@@ -105,7 +106,7 @@ def crf_loss(
             else:
                 d_transitions = Transitions(*(a - b for a, b in zip(d_transitions, counts)))
     if weights is not None:
-        d_packed = d_packed * weights[recursion.chains.tracks_of_token]
+        d_packed = d_packed * weights[chains.tracks_of_token]
     recursion.unpick(d_packed, d_scores)
     return loss, d_scores, d_transitions
 
@@ -121,8 +122,7 @@ def _over_all(
 def _log_partition(recursion: Recursion, weights: Weights) -> ArrayXd:
     """The log partition of each chain. [n_chains]"""
     chains = recursion.chains
-    heads = recursion.ops.asarray(chains.heads)
-    first = weights.first[recursion.states.start, heads].astype("float64")
+    first = weights.first[recursion.states.start, chains.first_pieces].astype("float64")
     return chains.sum_by_chain(weights.norm) + first
 
 
@@ -153,9 +153,9 @@ def _transition_counts(
     for label in range(M):
         into = weights.tags[C + label :: M]
         d_open[..., label] = _pair_sums(ops, from_open[label::M], into, tracks, n_tracks)
-    tails = ops.asarray(recursion.chains.tails)
-    last = flow.last[:C, tails]
-    ending = recursion.chains.tracks_of_piece[tails]
+    chains = recursion.chains
+    last = flow.last[:C, chains.last_pieces]
+    ending = chains.tracks_of_piece[chains.last_pieces]
     if track_weights is not None:
         last = last * track_weights[ending]
     ones = ops.xp.ones((1, last.shape[1]), dtype="float32")

@@ -17,7 +17,7 @@ import numpy
 from thinc.api import Ops
 from thinc.types import ArrayXd, Floats1d, Floats2d
 
-from .chains import Chains
+from .chains import Chains, move
 from .transitions import Mixer, States, Transitions
 
 # Stands for log(0). Finite, so that sums and differences of it are no NaN.
@@ -70,8 +70,7 @@ class Recursion:
     ) -> None:
         self.ops, self.chains, self.transitions = ops, chains, transitions
         self.states = States(n_labels, transitions is not None)
-        self.after = ops.asarray(self.states.after)
-        self.order = ops.asarray(self.states.tags)
+        self.after, self.order = move(ops, self.states.after, self.states.tags)
 
     def pick(self, scores: Any, allowed: Optional[Any] = None) -> Floats2d:
         """Pack the scores of the chains, with the tags in the recursion's order.
@@ -177,7 +176,7 @@ class Recursion:
 
         begun = xp.zeros((n_states, chains.n_pieces), dtype="float32")
         begun[0] = 1.0
-        first = self.ops.asarray(numpy.flatnonzero(chains.previous < 0))
+        first = chains.first_pieces
         begun[0, first] = 0.0
         begun[self.states.start, first] = 1.0
         out.last[:] = run(begun.copy(), None)
@@ -206,7 +205,7 @@ class Recursion:
             return state
 
         begun = xp.zeros((1, chains.n_pieces), dtype="int64")
-        first = self.ops.asarray(numpy.flatnonzero(chains.previous < 0))
+        first = chains.first_pieces
         begun[0, first] = self.states.start
         ended = run(begun.copy(), None)
         _settle(self.ops, chains.previous, begun, ended, run)

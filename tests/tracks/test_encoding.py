@@ -71,9 +71,7 @@ def test_enough_layers_lose_nothing_but_duplicates(data):
     for label, n in layers.items():
         if n > 1:
             fewer = Layout.build("per_label", {**layers, label: n - 1})
-            assert any(
-                item.reason == NO_ROOM for item in tracks.targets(fewer, lengths, docs).lost
-            )
+            assert any(item.reason == NO_ROOM for item in tracks.targets(fewer, lengths, docs).lost)
 
 
 def test_outer_spans_come_first():

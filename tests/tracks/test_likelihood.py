@@ -121,9 +121,7 @@ def test_torch_agrees():
     for i, source in enumerate((1, 2)):
         for j, goal in enumerate((2, 3)):
             places[source, goal] = opened[i, j, 0]
-    rows = [
-        torch.stack([places.get((i, j), between[i, j]) for j in range(5)]) for i in range(5)
-    ]
+    rows = [torch.stack([places.get((i, j), between[i, j]) for j in range(5)]) for i in range(5)]
     table = torch.stack(rows)
     alpha = torch.full((5,), -math.inf, dtype=torch.float64)
     start = torch.stack([closed[3, 0], closed[3, 1], alpha[0], alpha[0], closed[3, 2]])
