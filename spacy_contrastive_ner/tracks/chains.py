@@ -22,10 +22,18 @@ class Chains:
     starts (numpy.ndarray): The row at which each chain starts. [n_chains]
     lengths (numpy.ndarray): The number of tokens of each chain, at least 1. [n_chains]
     tracks (numpy.ndarray): The track of each chain. [n_chains]
+    opens, closes (Optional[numpy.ndarray]): Whether a chain starts and ends with its document.
+        If not, there is an O before or behind it. By default all do. [n_chains], bool.
     """
 
     def __init__(
-        self, ops: Ops, starts: numpy.ndarray, lengths: numpy.ndarray, tracks: numpy.ndarray
+        self,
+        ops: Ops,
+        starts: numpy.ndarray,
+        lengths: numpy.ndarray,
+        tracks: numpy.ndarray,
+        opens: Optional[numpy.ndarray] = None,
+        closes: Optional[numpy.ndarray] = None,
     ) -> None:
         self.ops = ops
         self.starts, self.lengths, self.tracks = starts, lengths, tracks
@@ -72,9 +80,16 @@ class Chains:
             tracks[self.chain_of_piece],
             first_pieces,
             last_pieces,
+            firsts,
+            firsts + lengths - 1,
+            first_pieces if opens is None else first_pieces[opens],
+            last_pieces[:0] if closes is None else last_pieces[~closes],
         )
         self.rows, self.tracks_of_token, self.chain_of_token, self.unpacked = moved[:4]
-        self.tracks_of_piece, self.first_pieces, self.last_pieces = moved[4:]
+        self.tracks_of_piece, self.first_pieces, self.last_pieces = moved[4:7]
+        self.first_tokens, self.last_tokens = moved[7:9]
+        # The pieces that start with a document, and those that end a chain within one.
+        self.opening, self.before_o = moved[9:]
 
     @classmethod
     def whole(cls, ops: Ops, lengths: Sequence[int], n_tracks: int) -> "Chains":

@@ -4,7 +4,6 @@ import numpy
 from thinc.api import NumpyOps, Ops
 from thinc.types import ArrayXd, Floats3d
 
-from .chains import Chains
 from .encoding import spans as read_spans
 from .posterior import FLOOR, SpanPosteriors, TrackSpans
 from .pruning import live_chains, live_tokens
@@ -50,10 +49,11 @@ def viterbi(
     """
     n_tracks, n_tags = scores.shape[1:]
     tags = ops.xp.zeros((len(scores), n_tracks), dtype="uint8" if n_tags <= 256 else "int16")
-    if transitions is None:
-        chains = live_chains(ops, live_tokens(ops.to_numpy(scores), 0.0), lengths)
-    else:
-        chains = Chains.whole(ops, lengths, n_tracks)
+    known = transitions
+    if known is not None:
+        known = Transitions(*(ops.to_numpy(table) for table in known))
+    live = live_tokens(ops.to_numpy(scores), 0.0, known)
+    chains = live_chains(ops, live, lengths)
     recursion = Recursion(ops, chains, (n_tags - 1) // 4, transitions)
     path = recursion.follow(recursion.backward(recursion.pick(scores), best=True))
     tags[chains.rows, chains.tracks_of_token] = path.astype(tags.dtype)
@@ -128,14 +128,11 @@ def _probable(
     label = track_labels[:, 0]
     layers = (label[:, None] == label).sum(axis=1)
     least = -numpy.expm1(numpy.log1p(-min(threshold, 1 - 1e-9)) / layers) * (1 - 1e-6)
-    hit = numpy.ones((len(lengths), len(track_labels)), dtype="bool")
-    if transitions is None:
-        chains = live_chains(
-            NumpyOps(), live_tokens(scores, numpy.log(least) - numpy.log1p(-least)), lengths
-        )
-        document = numpy.repeat(numpy.arange(len(lengths)), lengths)
-        hit[:] = False
-        hit[document[chains.starts], chains.tracks] = True
+    live = live_tokens(scores, numpy.log(least) - numpy.log1p(-least), transitions)
+    chains = live_chains(NumpyOps(), live, lengths)
+    document = numpy.repeat(numpy.arange(len(lengths)), lengths)
+    hit = numpy.zeros((len(lengths), len(track_labels)), dtype="bool")
+    hit[document[chains.starts], chains.tracks] = True
     posteriors = SpanPosteriors(scores, lengths, _all_layers(hit, track_labels), transitions)
     found = _of_any_layer(posteriors.at_least(least), posteriors, track_labels)
     enough = found.probability >= numpy.float32(threshold)

@@ -142,9 +142,11 @@ class Recursion:
         if self.transitions is None:
             ends[0] = 0.0
         else:
-            end = self.transitions.end
+            closed, _, end = self.transitions
             tracks = chains.tracks_of_piece * (1 if len(end) > 1 else 0)
             ends[: self.states.n_closed_tags] = end[tracks].T
+            to_o = closed[tracks[chains.before_o], : self.states.n_closed_tags, 0]
+            ends[: self.states.n_closed_tags, chains.before_o] = to_o.T
         return ends
 
     def forward(self, weights: Weights) -> Flow:
@@ -176,9 +178,8 @@ class Recursion:
 
         begun = xp.zeros((n_states, chains.n_pieces), dtype="float32")
         begun[0] = 1.0
-        first = chains.first_pieces
-        begun[0, first] = 0.0
-        begun[self.states.start, first] = 1.0
+        begun[0, chains.opening] = 0.0
+        begun[self.states.start, chains.opening] = 1.0
         out.last[:] = run(begun.copy(), None)
         _settle(self.ops, chains.previous, begun, out.last, run)
         return out
@@ -205,8 +206,7 @@ class Recursion:
             return state
 
         begun = xp.zeros((1, chains.n_pieces), dtype="int64")
-        first = chains.first_pieces
-        begun[0, first] = self.states.start
+        begun[0, chains.opening] = self.states.start
         ended = run(begun.copy(), None)
         _settle(self.ops, chains.previous, begun, ended, run)
         return self.order[path]

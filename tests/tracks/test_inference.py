@@ -189,21 +189,32 @@ def test_pieces_do_not_show(monkeypatch, kind, scale):
             assert numpy.allclose(a, b, rtol=1e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("decoder", ["viterbi", "posterior"])
-@pytest.mark.parametrize("bias", [0.0, 4.0])
-def test_skipping_changes_nothing(monkeypatch, decoder, bias):
-    """With constraints only, tokens that cannot matter are left out."""
+@pytest.mark.parametrize("bias", [0.0, 4.0, 8.0])
+def test_skipping_changes_nothing(monkeypatch, decoder, bias, kind):
+    """Tokens that cannot matter are left out."""
     rng = numpy.random.default_rng(2)
-    lengths = rng.integers(0, 30, 40).tolist()
+    lengths = rng.integers(0, 30, 80).tolist()
     scores = rng.normal(0, 2, (sum(lengths), 4, 5)).astype("float32")
     scores[..., 0] += bias
     labels = numpy.asarray([[0], [0], [1], [2]])
-    quick = tracks.decode(scores, lengths, labels, decoder=decoder, threshold=0.4)
-    everything = lambda scores, least: numpy.ones(scores.shape[:2], dtype="bool")  # noqa: E731
+    transitions = None if kind == "none" else random_transitions(rng, 4, 1, kind == "shared")
+    settings = {"transitions": transitions, "decoder": decoder, "threshold": 0.2}
+    quick = tracks.decode(scores, lengths, labels, **settings)
+    looked_at = []
+
+    def everything(scores, least, transitions=None):
+        looked_at.append(live_tokens(scores, least, transitions).mean())
+        return numpy.ones(scores.shape[:2], dtype="bool")
+
+    live_tokens = tracks.decoding.live_tokens
     monkeypatch.setattr(tracks.decoding, "live_tokens", everything)
-    full = tracks.decode(scores, lengths, labels, decoder=decoder, threshold=0.4)
+    full = tracks.decode(scores, lengths, labels, **settings)
     assert len(full.start) > 5
     assert all(numpy.allclose(a, b, atol=1e-5) for a, b in zip(quick, full))
+    # There is something to gain.
+    assert bias < 8 or looked_at[0] < 0.6
 
 
 def test_blocks_do_not_show(monkeypatch):
