@@ -3,8 +3,6 @@
 from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
-import srsly
-from spacy import util
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
@@ -183,8 +181,8 @@ class ContrastiveNER(TrainablePipe):
             "max_layers": max_layers,
             "missing_key": missing_key,
         }
-        # What the config said, so that `from_disk` can tell an override from a saved setting.
-        self._configured = dict(self.cfg)
+        # What the config says, so that `from_disk` can tell an override from a tuned setting.
+        self.cfg["configured"] = dict(self.cfg)
         self._rehearsal_model: Optional[Model[List[Doc], Ragged]] = None
 
     @property
@@ -398,19 +396,6 @@ class ContrastiveNER(TrainablePipe):
                 )
         return given
 
-    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        """Serialize the component.
-
-        exclude (Iterable[str]): Names of fields to leave out.
-        RETURNS (bytes): The serialized component.
-        """
-        serialize = {
-            "cfg": lambda: srsly.json_dumps(self._saved_cfg()),
-            "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
-            "model": self.model.to_bytes,
-        }
-        return util.to_bytes(serialize, exclude)
-
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "ContrastiveNER":
         """Load the component from bytes. See `from_disk`.
 
@@ -418,26 +403,10 @@ class ContrastiveNER(TrainablePipe):
         exclude (Iterable[str]): Names of fields to leave out.
         RETURNS (ContrastiveNER): The component.
         """
-        deserialize = {
-            "cfg": lambda b: self._load_cfg(srsly.json_loads(b)),
-            "vocab": lambda b: self.vocab.from_bytes(b, exclude=exclude),
-            "model": self._load_model,
-        }
-        util.from_bytes(bytes_data, deserialize, exclude)
+        configured = self.cfg["configured"]
+        super().from_bytes(bytes_data, exclude=exclude)
+        self._after_loading(configured)
         return self
-
-    def to_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> None:
-        """Serialize the component to disk.
-
-        path (str / Path): A directory.
-        exclude (Iterable[str]): Names of fields to leave out.
-        """
-        serialize = {
-            "cfg": lambda p: srsly.write_json(p, self._saved_cfg()),
-            "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
-            "model": lambda p: self.model.to_disk(p),
-        }
-        util.to_disk(path, serialize, exclude)
 
     def from_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> "ContrastiveNER":
         """Load the component from disk. Settings for inference that were overridden, as in
@@ -448,32 +417,21 @@ class ContrastiveNER(TrainablePipe):
         exclude (Iterable[str]): Names of fields to leave out.
         RETURNS (ContrastiveNER): The component.
         """
-        deserialize = {
-            "cfg": lambda p: self._load_cfg(srsly.read_json(p)),
-            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
-            "model": lambda p: self._load_model(p.read_bytes()),
-        }
-        util.from_disk(path, deserialize, exclude)
+        configured = self.cfg["configured"]
+        super().from_disk(path, exclude=exclude)
+        self._after_loading(configured)
         return self
 
-    def _saved_cfg(self) -> Dict[str, Any]:
-        return {**self.cfg, "configured": self._configured}
+    def _after_loading(self, configured: Dict[str, Any]) -> None:
+        """Keep what the config overrides, and check that the model is whole.
 
-    def _load_cfg(self, saved: Dict[str, Any]) -> None:
-        """Take over saved settings, except those for inference that the config overrides."""
-        configured = saved.pop("configured", {})
-        for name, value in saved.items():
-            was = configured.get(name, value)
-            if name not in INFERENCE or self._configured.get(name, was) == was:
-                self.cfg[name] = value
-        self._configured = {**configured, **{name: self.cfg[name] for name in self._configured}}
-
-    def _load_model(self, data: bytes) -> None:
-        """Load the model and check that it is whole."""
-        try:
-            self.model.from_bytes(data)
-        except AttributeError:
-            raise ValueError(Errors.E149) from None
+        configured (Dict[str, Any]): The settings of the config that the component is loaded into.
+        """
+        saved = self.cfg["configured"]
+        for name in INFERENCE:
+            if configured[name] != saved.get(name, configured[name]):
+                self.cfg[name] = configured[name]
+        self.cfg["configured"] = configured
         problem = self.model.attrs["check"](self.model)
         if problem:
             raise ValueError(
