@@ -53,13 +53,13 @@ def add_ner(nlp: Language, width: int) -> None:
     nlp.add_pipe("ner", config={"model": model})
 
 
-CRF = {"@layers": "spacy-contrastive-ner.CRF.v1", "transitions": "per_track"}
+DICE = {"@losses": "spacy-contrastive-ner.CrossEntropyDice.v1", "beta": 1.0, "scope": "batch"}
 
 SYSTEMS: Dict[str, Callable[[Language, int], None]] = {
     "ours": ours({}),
-    "ours-crf": ours({"crf": CRF, "loss": None}),
-    "ours-posterior": ours({}, decoder="posterior"),
-    "ours-dice": ours({"loss": {"beta": 1.0, "scope": "batch"}}),
+    "ours-viterbi": ours({}, decoder="viterbi"),
+    "ours-softmax": ours({"crf": None}),
+    "ours-dice": ours({"crf": None, "loss": DICE}),
     "spancat": add_spancat,
     "ner": add_ner,
 }
@@ -89,6 +89,19 @@ def evaluate(nlp: Language, examples: List[Example]) -> Score:
     return out
 
 
+def dev_by_threshold(nlp: Language, examples: List[Example]) -> Score:
+    """The F-score on the dev set for several thresholds, where the pipe has one to choose."""
+    if "contrastive_ner" not in nlp.pipe_names:
+        return {}
+    cfg = nlp.get_pipe("contrastive_ner").cfg
+    scores = {}
+    for threshold in (0.2, 0.3, 0.35, 0.4, 0.5):
+        if cfg["decoder"] == "posterior":
+            cfg["threshold"] = threshold
+            scores[f"dev@{threshold}"] = evaluate(nlp, examples)["all"]
+    return scores
+
+
 def train(system: str, folder: Path, lang: str, seed: int, epochs: int, words: int) -> Score:
     nlp = common.pipeline(lang, seed)
     rng = random.Random(seed)
@@ -108,8 +121,10 @@ def train(system: str, folder: Path, lang: str, seed: int, epochs: int, words: i
             if dev > best:
                 best, best_bytes = dev, nlp.to_bytes(exclude=["tokenizer", "vocab"])
     nlp.from_bytes(best_bytes, exclude=["tokenizer", "vocab"])
+    on_test = evaluate(nlp, parts["test"])
     return {
-        **evaluate(nlp, parts["test"]),
+        **on_test,
+        **dev_by_threshold(nlp, parts["dev"]),
         "dev": best,
         "updates": len(plan),
         "train_seconds": seconds,
@@ -119,7 +134,7 @@ def train(system: str, folder: Path, lang: str, seed: int, epochs: int, words: i
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", nargs="+", type=Path)
-    parser.add_argument("--systems", nargs="+", default=["ours", "ours-crf", "spancat", "ner"])
+    parser.add_argument("--systems", nargs="+", default=list(SYSTEMS))
     parser.add_argument("--lang", default="xx")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=20)

@@ -1,5 +1,6 @@
 """The trainable pipe `contrastive_ner`: nested and flat entities, with probabilities."""
 
+import math
 from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
@@ -22,8 +23,8 @@ default_config = """
 @architectures = "spacy-contrastive-ner.MultiHeadTagger.v1"
 heads = "per_label"
 hidden_width = 0
-dropout = 0.0
-crf = null
+dropout = 0.4
+loss = null
 label_weights = null
 
 [model.tok2vec]
@@ -43,13 +44,9 @@ window_size = 1
 maxout_pieces = 3
 depth = 4
 
-[model.loss]
-@losses = "spacy-contrastive-ner.CrossEntropyDice.v1"
-alpha = 1.0
-beta = 0.0
-gamma = 0.001
-scope = "token"
-label_smoothing = 0.0
+[model.crf]
+@layers = "spacy-contrastive-ner.CRF.v1"
+transitions = "per_track"
 """
 
 DEFAULT_MODEL = Config().from_str(default_config)["model"]
@@ -71,8 +68,8 @@ Labels = Union[Sequence[str], Dict[str, int]]
         "spans_key": DEFAULT_SPANS_KEY,
         "set_ents": True,
         "overwrite_ents": False,
-        "decoder": "viterbi",
-        "threshold": 0.5,
+        "decoder": "posterior",
+        "threshold": 0.35,
         "max_layers": 2,
         "missing_key": None,
         "model": DEFAULT_MODEL,
@@ -131,8 +128,8 @@ class ContrastiveNER(TrainablePipe):
         spans_key: str = DEFAULT_SPANS_KEY,
         set_ents: bool = True,
         overwrite_ents: bool = False,
-        decoder: str = "viterbi",
-        threshold: float = 0.5,
+        decoder: str = "posterior",
+        threshold: float = 0.35,
         max_layers: int = 2,
         missing_key: Optional[str] = None,
         scorer: Optional[Callable] = score,
@@ -150,7 +147,7 @@ class ContrastiveNER(TrainablePipe):
             the flat view fits around them. All entities are in `doc.spans` either way.
         decoder (str): "viterbi": the entities on the best path of each track. "posterior": every
             span whose probability is at least `threshold`.
-        threshold (float): For the decoder "posterior".
+        threshold (float): For the decoder "posterior". Less than 0.01 counts as 0.01.
         max_layers (int): How many entities of one label may lie over each other at most, 1 to 3.
             How many do is read from the training data.
         missing_key (Optional[str]): The key of a group in the reference's `doc.spans` that marks
@@ -321,6 +318,13 @@ class ContrastiveNER(TrainablePipe):
         teacher = self._rehearsal_model
         if teacher is None or not any(len(doc) for doc in docs):
             return losses
+        if any(hasattr(node, "upstream_name") for node in teacher.walk()):
+            raise ValueError(
+                f"[{self.name}] Rehearsal compares the component with its former self, but its "
+                "encoder is shared with other components and has changed since. Give it an "
+                "encoder of its own before nlp.resume_training(): nlp.replace_listeners("
+                f"'tok2vec', {self.name!r}, ['model.tok2vec'])."
+            )
         set_dropout_rate(self.model, drop)
         wanted = teacher.predict(docs)
         scores, backprop = self.model.begin_update(docs)
@@ -429,7 +433,7 @@ class ContrastiveNER(TrainablePipe):
         """
         saved = self.cfg["configured"]
         for name in INFERENCE:
-            if configured[name] != saved.get(name, configured[name]):
+            if not _same(configured[name], saved.get(name, configured[name])):
                 self.cfg[name] = configured[name]
         self.cfg["configured"] = configured
         problem = self.model.attrs["check"](self.model)
@@ -438,3 +442,10 @@ class ContrastiveNER(TrainablePipe):
                 f"[{self.name}] The saved model does not fit together: {problem}. The folder was "
                 "changed by hand or put together from two models; save the pipeline again."
             )
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two settings are equal. JSON does not keep the last bit of a float."""
+    if isinstance(a, float) and isinstance(b, (int, float)):
+        return math.isclose(a, b, rel_tol=1e-9)
+    return bool(a == b)

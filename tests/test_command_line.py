@@ -160,7 +160,7 @@ def test_fill_config_adds_the_defaults(folder):
     config = spacy.util.load_config(folder.config)
     pipe = config["components"]["contrastive_ner"]
     assert pipe["spans_key"] == KEY
-    assert pipe["decoder"] == "viterbi"
+    assert pipe["decoder"] == "posterior"
     assert pipe["threshold"] == 0.5
     assert pipe["max_layers"] == 2
     assert pipe["missing_key"] is None

@@ -9,7 +9,7 @@ import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from .util import CRF, TEXTS, found, make_examples, make_pipeline, predict, train
+from .util import CE, TEXTS, TOK2VEC, found, make_examples, make_pipeline, predict, train
 
 NESTED = TEXTS[0][0]
 
@@ -25,11 +25,12 @@ def trained():
     "model",
     [
         {},
-        {"crf": CRF, "loss": None},
-        {"crf": {**CRF, "transitions": "shared"}},
-        {"crf": {**CRF, "transitions": "constraints"}, "loss": None},
+        {"crf": None},
+        {"crf": {"transitions": "shared"}, "loss": CE},
+        {"crf": {"transitions": "constraints"}},
         {"hidden_width": 24, "dropout": 0.1},
-        {"loss": {"beta": 0.5, "scope": "batch"}, "label_weights": {"ORG": 2.0}},
+        {"crf": None, "loss": {**CE, "beta": 0.5, "scope": "batch"}},
+        {"label_weights": {"ORG": 2.0}},
     ],
     ids=str,
 )
@@ -48,7 +49,7 @@ def test_learns_nested_entities(model, decoder):
 
 
 def test_learns_flat_entities_on_a_joint_track():
-    nlp = make_pipeline(model={"heads": "joint", "crf": CRF, "loss": None})
+    nlp = make_pipeline(model={"heads": "joint"})
     with pytest.warns(UserWarning, match=r"3 of 8 gold entities .*no layer left.*GPE 2, ORG 1"):
         train(nlp)
     assert found(predict(nlp, NESTED)) == [(1, 6, "ORG")]
@@ -159,7 +160,7 @@ def test_add_label_before_initialize():
         pipe.add_label(3)
 
 
-@pytest.mark.parametrize("model", [{}, {"crf": CRF, "loss": None}], ids=str)
+@pytest.mark.parametrize("model", [{"crf": None}, {}], ids=str)
 def test_add_label_to_a_trained_pipe(model):
     nlp = make_pipeline(model=model)
     optimizer, _ = train(nlp)
@@ -206,12 +207,23 @@ def test_rehearsal_keeps_what_new_examples_lack():
     assert kept[True] > kept[False] and kept[True] >= 7
 
 
+def test_rehearsal_needs_an_encoder_of_its_own():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": TOK2VEC})
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
+    nlp.add_pipe("contrastive_ner", config={"model": {"tok2vec": listener}})
+    train(nlp, steps=1)
+    nlp.resume_training()
+    with pytest.raises(ValueError, match="replace_listeners"):
+        nlp.get_pipe("contrastive_ner").rehearse(make_examples(nlp))
+
+
 def test_rehearsal_without_a_teacher_does_nothing(trained):
     losses = trained.get_pipe("contrastive_ner").rehearse(make_examples(trained), losses={})
     assert losses == {"contrastive_ner": 0.0}
 
 
-@pytest.mark.parametrize("model", [{}, {"crf": CRF, "loss": None}], ids=str)
+@pytest.mark.parametrize("model", [{"crf": None}, {}], ids=str)
 def test_missing_annotation_is_no_annotation_of_o(model):
     """Half of the examples mark their entities as unknown instead of annotating them."""
     nlp = make_pipeline(model=model, missing_key="unknown")
@@ -221,11 +233,11 @@ def test_missing_annotation_is_no_annotation_of_o(model):
         doc = eg.reference
         doc.spans["unknown"] = [Span(doc, s.start, s.end, s.label_) for s in doc.spans["sc"]]
         doc.spans["sc"] = []
-    train(nlp, examples + 3 * half)
+    train(nlp, examples + 8 * half)
     assert found(predict(nlp, NESTED)) == sorted(TEXTS[0][1])
     # Without the key the same data says that there are no entities.
-    other = make_pipeline(model=model)
-    train(other, examples + 3 * half)
+    other = make_pipeline(model=model, decoder="viterbi")
+    train(other, examples + 8 * half)
     assert found(predict(other, NESTED)) == []
 
 
@@ -291,6 +303,15 @@ def test_settings_can_be_overridden_at_load(trained, tmp_path):
     # Saved again, the override is what was saved.
     nlp.to_disk(tmp_path / "again")
     assert spacy.load(tmp_path / "again").get_pipe("contrastive_ner").key == "other"
+
+
+@pytest.mark.parametrize("configured", [0.3, 0.35, 0.5, 0.7])
+def test_tuned_threshold_survives_any_configured_one(configured, tmp_path):
+    nlp = make_pipeline(threshold=configured)
+    train(nlp, steps=0)
+    nlp.get_pipe("contrastive_ner").cfg["threshold"] = 0.25
+    nlp.to_disk(tmp_path)
+    assert spacy.load(tmp_path).get_pipe("contrastive_ner").cfg["threshold"] == 0.25
 
 
 def test_settings_that_were_tuned_are_saved(trained, tmp_path):

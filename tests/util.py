@@ -14,7 +14,7 @@ TOK2VEC = {
     "subword_features": False,
     "pretrained_vectors": None,
 }
-CRF = {"@layers": "spacy-contrastive-ner.CRF.v1", "transitions": "per_track"}
+CE = {"@losses": "spacy-contrastive-ner.CrossEntropyDice.v1"}
 
 TEXTS = [
     ("the Ministry of Health of France resigned", [(1, 6, "ORG"), (1, 4, "ORG"), (5, 6, "GPE")]),

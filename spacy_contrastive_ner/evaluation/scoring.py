@@ -1,3 +1,4 @@
+import warnings
 from typing import Any, Callable, Dict, Iterable
 
 from spacy.scorer import Scorer, get_ner_prf
@@ -34,6 +35,12 @@ def score(
     """
     examples = list(examples)
     attr = f"spans_{spans_key}"
+    if examples and not any(spans_key in example.reference.spans for example in examples):
+        warnings.warn(
+            f"There is nothing to score: none of the {len(examples)} documents has the span group "
+            f"{spans_key!r}. Set it on every annotated document, also where it is empty.",
+            stacklevel=2,
+        )
     scores = Scorer.score_spans(
         examples,
         attr,

@@ -73,7 +73,7 @@ def crf_loss(
     ops (Ops): The backend.
     scores (Floats3d): The score of each tag. [N, K, 1 + 4M]
     lengths (Sequence[int]): The number of tokens of each document, N in sum.
-    tags (ArrayXd): The gold tags. [N, K]
+    tags (ArrayXd): The gold tags, a legal sequence, as `targets` makes them. [N, K]
     transitions (Optional[Transitions]): Learned transitions, if any.
     allowed (Optional[ArrayXd]): The tags that may be true where annotation is missing.
         [N, K, 1 + 4M]
