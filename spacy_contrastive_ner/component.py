@@ -2,7 +2,7 @@
 
 import math
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from spacy.errors import Errors
 from spacy.language import Language
@@ -13,9 +13,9 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Ragged
 
-from .annotations import Gold, count_keys, read_gold, write_ents, write_spans
+from .annotations import Gold, read_gold, write_ents, write_spans
+from .checks import Labels, layers_of_labels, report_lost, require_annotation, require_finite
 from .evaluation.scoring import score
-from .report import report_lost
 from .tracks.decoding import DECODERS
 
 default_config = """
@@ -57,8 +57,6 @@ INFERENCE = ("spans_key", "set_ents", "overwrite_ents", "decoder", "threshold")
 
 # With ready-made labels, initialize looks at no more than so many examples.
 SAMPLE = 1000
-
-Labels = Union[Sequence[str], Dict[str, int]]
 
 
 @Language.factory(
@@ -235,17 +233,8 @@ class ContrastiveNER(TrainablePipe):
         if not any(len(doc) for doc in docs):
             return None
         scores = self.model.predict(docs)
-        self._require_numbers(scores)
+        require_finite(self.name, self.model.ops, scores)
         return scores
-
-    def _require_numbers(self, scores: Ragged) -> None:
-        """Stop if the model's scores are not finite: nothing sensible can follow from them."""
-        if not self.model.ops.xp.isfinite(scores.dataXd.sum()):
-            raise ValueError(
-                f"[{self.name}] The scores of the model are not finite (NaN or infinite). This "
-                "happens if training diverged: lower the learning rate or clip gradients, and "
-                "check word vectors and earlier components for NaN."
-            )
 
     def set_annotations(self, docs: Iterable[Doc], scores: Optional[Ragged]) -> None:
         """Write the entities to `doc.spans`, and the flat view to `doc.ents`.
@@ -285,7 +274,7 @@ class ContrastiveNER(TrainablePipe):
         scores (Ragged): The scores of their predicted documents.
         RETURNS (Tuple[float, Ragged]): The loss and the gradient of the scores.
         """
-        self._require_numbers(scores)
+        require_finite(self.name, self.model.ops, scores)
         gold = [self._gold(example) for example in examples]
         return self.model.attrs["learn"](self.model, gold, scores)
 
@@ -353,8 +342,9 @@ class ContrastiveNER(TrainablePipe):
         validate_get_examples(get_examples, "ContrastiveNER.initialize")
         examples = list(islice(get_examples(), None if labels is None else SAMPLE))
         gold = [self._gold(example) for example in examples]
-        self._require_annotation(examples, labels)
-        given = None if labels is None else self._given(labels)
+        if examples or not (labels or self.labels):
+            require_annotation(self.name, examples, self.key)
+        given = None if labels is None else layers_of_labels(self.name, labels)
         lost = self.model.attrs["fit"](self.model, gold, given, self.cfg["max_layers"])
         if not self.labels:
             raise ValueError(
@@ -367,38 +357,6 @@ class ContrastiveNER(TrainablePipe):
         report_lost(self.name, gold, lost, [example.predicted for example in examples])
         sample = [example.predicted for example in examples if len(example.predicted)][:10]
         self.model.initialize(X=sample or None)
-
-    def _require_annotation(self, examples: Sequence[Example], labels: Optional[Labels]) -> None:
-        """Stop if no document of the training data has the span group."""
-        counts = count_keys(examples)
-        if self.key in counts or (not examples and (labels is not None or self.labels)):
-            return
-        there = ", ".join(f"{key!r} ({n} docs)" for key, n in sorted(counts.items())) or "none"
-        ents = sum(1 for example in examples if example.reference.ents)
-        hint = "Set [components.%s] spans_key to the right one" % self.name
-        if ents:
-            hint += (
-                f", or copy the entities of doc.ents, which {ents} docs have: "
-                f"doc.spans[{self.key!r}] = list(doc.ents)"
-            )
-        raise ValueError(
-            f"[{self.name}] None of the {len(examples)} training examples has the span group "
-            f"{self.key!r}. Span groups that are there: {there}. {hint}."
-        )
-
-    def _given(self, labels: Labels) -> Dict[str, int]:
-        """Check the labels handed to `initialize`. RETURNS: Their layers, 0 if not said."""
-        given = dict(labels) if isinstance(labels, dict) else dict.fromkeys(labels, 0)
-        for label, layers in given.items():
-            if not isinstance(label, str) or not label:
-                raise ValueError(f"[{self.name}] {label!r} in labels is not a label.")
-            if not isinstance(layers, int) or layers < 0:
-                raise ValueError(
-                    f"[{self.name}] labels says that {label!r} has {layers!r} layers. Write a "
-                    "list of labels, or labels with their number of layers as "
-                    "`spacy init labels` does."
-                )
-        return given
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "ContrastiveNER":
         """Load the component from bytes. See `from_disk`.
