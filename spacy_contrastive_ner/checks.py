@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from typing import Dict, List, Sequence, Tuple, Union
+from typing import Dict, List, Sequence, Set, Tuple, Union
 
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -11,34 +11,30 @@ from thinc.types import Ragged
 
 from .annotations import Gold, count_keys
 from .tracks import Lost
+from .tracks.encoding import NO_LABEL, NO_ROOM, OUTSIDE, TWICE
+from .tracks.layout import MAX_LAYERS
 
 MISALIGNED = "cuts a token of the pipeline"
+
+# What to do about each kind of loss.
+WAYS_OUT = {
+    MISALIGNED: "Correct its offsets, or use a tokenizer that splits there",
+    NO_ROOM: 'Raise max_layers (at most 3), or with joint heads use heads = "per_label"',
+    NO_LABEL: "Add the label with add_label(), or to the labels in [initialize.components.{name}]",
+    TWICE: "Nothing need be done",
+    OUTSIDE: "Correct its offsets",
+}
 
 Labels = Union[Sequence[str], Dict[str, int]]
 
 
-def require_annotation(name: str, examples: Sequence[Example], spans_key: str) -> None:
-    """Stop if no document of the training data has the span group.
-
-    name (str): The name of the component.
-    examples (Sequence[Example]): The training examples.
-    spans_key (str): The key of the group.
-    """
-    counts = count_keys(examples)
-    if spans_key in counts:
-        return
-    there = ", ".join(f"{key!r} ({n} docs)" for key, n in sorted(counts.items())) or "none"
-    hint = f"Set [components.{name}] spans_key to the right one"
-    ents = sum(1 for example in examples if example.reference.ents)
-    if ents:
-        hint += (
-            f", or copy the entities of doc.ents, which {ents} docs have: "
-            f"doc.spans[{spans_key!r}] = list(doc.ents)"
+def check_layers(name: str, label: str, layers: int) -> int:
+    """RETURNS (int): The number of layers of a label, if it is one."""
+    if not isinstance(layers, int) or not 1 <= layers <= MAX_LAYERS:
+        raise ValueError(
+            f"[{name}] {label!r} is to have {layers!r} layers, but a label has 1 to {MAX_LAYERS}."
         )
-    raise ValueError(
-        f"[{name}] None of the {len(examples)} training examples has the span group "
-        f"{spans_key!r}. Span groups that are there: {there}. {hint}."
-    )
+    return layers
 
 
 def layers_of_labels(name: str, labels: Labels) -> Dict[str, int]:
@@ -48,16 +44,63 @@ def layers_of_labels(name: str, labels: Labels) -> Dict[str, int]:
     labels (Labels): The labels, as a list or with their number of layers.
     RETURNS (Dict[str, int]): The number of layers of each label, 0 if that is not said.
     """
-    given = dict(labels) if isinstance(labels, dict) else dict.fromkeys(labels, 0)
-    for label, layers in given.items():
+    for label in labels:
         if not isinstance(label, str) or not label:
             raise ValueError(f"[{name}] {label!r} in labels is not a label.")
-        if not isinstance(layers, int) or layers < 0:
-            raise ValueError(
-                f"[{name}] labels says that {label!r} has {layers!r} layers. Write a list of "
-                "labels, or labels with their number of layers as `spacy init labels` does."
-            )
-    return given
+    if isinstance(labels, dict):
+        return {label: check_layers(name, label, layers) for label, layers in labels.items()}
+    return dict.fromkeys(labels, 0)
+
+
+def require_annotation(name: str, examples: Sequence[Example], spans_key: str) -> None:
+    """Stop if no document of the training data has the span group, and say so if some have not.
+
+    name (str): The name of the component.
+    examples (Sequence[Example]): The training examples.
+    spans_key (str): The key of the group.
+    """
+    counts = count_keys(examples)
+    with_group = counts.get(spans_key, 0)
+    if 0 < with_group < len(examples):
+        warnings.warn(
+            f"[{name}] {len(examples) - with_group} of {len(examples)} training examples lack the "
+            f"span group {spans_key!r} and count as not annotated: nothing is learned from them. "
+            "Set the group on every annotated document, also where it is empty.",
+            stacklevel=3,
+        )
+    if with_group:
+        return
+    if not examples:
+        raise ValueError(f"[{name}] There are no training examples: the corpus is empty.")
+    others = ", ".join(f"{key!r} ({n} docs)" for key, n in sorted(counts.items()))
+    ways = [f"write the entities of every document to doc.spans[{spans_key!r}]"]
+    if others:
+        ways.append(f"set [components.{name}] spans_key to one of those that are there: {others}")
+    ents = sum(1 for example in examples if example.reference.ents)
+    if ents:
+        ways.append(
+            f"copy the entities of doc.ents, which {ents} docs have: "
+            f"doc.spans[{spans_key!r}] = list(doc.ents)"
+        )
+    raise ValueError(
+        f"[{name}] None of the {len(examples)} training examples has the span group "
+        f"{spans_key!r}. Either {'; or '.join(ways)}."
+    )
+
+
+def require_labels(name: str, spans_key: str, labels: Sequence[str]) -> None:
+    """Stop if there is nothing to learn.
+
+    name (str): The name of the component.
+    spans_key (str): The key of the entities.
+    labels (Sequence[str]): The labels that were found or given.
+    """
+    if not labels:
+        raise ValueError(
+            f"[{name}] There are no labels: no span of the training data in doc.spans"
+            f"[{spans_key!r}] has one, and none are given. Annotate entities, or name labels in "
+            f"[initialize.components.{name}] labels or with add_label()."
+        )
 
 
 def require_finite(name: str, ops: Ops, scores: Ragged) -> None:
@@ -75,29 +118,44 @@ def require_finite(name: str, ops: Ops, scores: Ragged) -> None:
         )
 
 
-def report_lost(name: str, gold: Sequence[Gold], lost: Sequence[Lost], docs: Sequence[Doc]) -> None:
-    """Warn about gold entities that training will not see.
+def report_lost(
+    name: str,
+    gold: Sequence[Gold],
+    lost: Sequence[Lost],
+    docs: Sequence[Doc],
+    told: Set[Tuple[str, str]],
+) -> None:
+    """Warn about gold entities that training does not see, for each reason and label once.
 
     name (str): The name of the component.
-    gold (Sequence[Gold]): The annotation of the training data.
+    gold (Sequence[Gold]): The annotation.
     lost (Sequence[Lost]): What the model cannot hold.
     docs (Sequence[Doc]): The documents.
+    told (Set[Tuple[str, str]]): The reasons and labels that were warned about, which is added to.
     """
-    counts: Dict[str, Counter] = {}
-    examples: Dict[str, str] = {}
     rows: List[Tuple[str, str, str]] = [
         (MISALIGNED, span.label_, span.text) for doc in gold for span in doc.misaligned
     ]
     for document, (start, end, label), reason in lost:
         rows.append((reason, label, docs[document][max(start, 0) : end].text))
+    counts: Dict[str, Counter] = {}
+    examples: Dict[str, str] = {}
     for reason, label, text in rows:
-        counts.setdefault(reason, Counter())[label] += 1
-        examples.setdefault(reason, f"{text[:60]!r} ({label})")
+        if (reason, label) not in told:
+            counts.setdefault(reason, Counter())[label or "(no label)"] += 1
+            examples.setdefault(reason, f"{text[:60]!r} ({label or 'no label'})")
+    told.update((reason, label) for reason, label, _ in rows)
     total = sum(len(doc.spans) + len(doc.misaligned) for doc in gold)
     for reason, by_label in counts.items():
         each = ", ".join(f"{label} {n}" for label, n in by_label.most_common())
         warnings.warn(
             f"[{name}] {sum(by_label.values())} of {total} gold entities are left out of training "
-            f"({reason}): {each}. For example {examples[reason]}.",
-            stacklevel=2,
+            f"({reason}): {each}. For example {examples[reason]}. "
+            f"{WAYS_OUT[reason].format(name=name)}.",
+            stacklevel=3,
+        )
+    if total and sum(1 for item in lost if item.reason == NO_LABEL) == total:
+        raise ValueError(
+            f"[{name}] None of the {total} gold entities has a label that the component knows. "
+            f"{WAYS_OUT[NO_LABEL].format(name=name)}."
         )

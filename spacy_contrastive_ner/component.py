@@ -2,7 +2,7 @@
 
 import math
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from spacy.errors import Errors
 from spacy.language import Language
@@ -14,9 +14,18 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Ragged
 
 from .annotations import Gold, read_gold, write_ents, write_spans
-from .checks import Labels, layers_of_labels, report_lost, require_annotation, require_finite
+from .checks import (
+    Labels,
+    check_layers,
+    layers_of_labels,
+    report_lost,
+    require_annotation,
+    require_finite,
+    require_labels,
+)
 from .evaluation.scoring import score
 from .tracks.decoding import DECODERS
+from .tracks.layout import MAX_LAYERS
 
 default_config = """
 [model]
@@ -75,9 +84,9 @@ SAMPLE = 1000
     },
     default_score_weights={
         "contrastive_ner_f": 1.0,
-        "contrastive_ner_p": 0.0,
-        "contrastive_ner_r": 0.0,
-        "contrastive_ner_macro_f": 0.0,
+        "contrastive_ner_p": None,
+        "contrastive_ner_r": None,
+        "contrastive_ner_macro_f": None,
     },
 )
 def make_contrastive_ner(
@@ -157,8 +166,10 @@ class ContrastiveNER(TrainablePipe):
             raise ValueError(
                 f"[{name}] decoder is {decoder!r}, but must be one of {', '.join(DECODERS)}."
             )
-        if not 1 <= max_layers <= 3:
-            raise ValueError(f"[{name}] max_layers is {max_layers}, but must be 1, 2 or 3.")
+        if not 1 <= max_layers <= MAX_LAYERS:
+            raise ValueError(
+                f"[{name}] max_layers is {max_layers}, but must lie between 1 and {MAX_LAYERS}."
+            )
         if not 0.0 <= threshold <= 1.0:
             raise ValueError(f"[{name}] threshold is {threshold}, but must lie in [0, 1].")
         if not spans_key:
@@ -179,6 +190,8 @@ class ContrastiveNER(TrainablePipe):
         # What the config says, so that `from_disk` can tell an override from a tuned setting.
         self.cfg["configured"] = dict(self.cfg)
         self._rehearsal_model: Optional[Model[List[Doc], Ragged]] = None
+        # The losses of gold entities that were warned about, by reason and label.
+        self._told: Set[Tuple[str, str]] = set()
 
     @property
     def key(self) -> str:
@@ -207,14 +220,16 @@ class ContrastiveNER(TrainablePipe):
 
         label (str): The label.
         layers (Optional[int]): How many entities of the label may lie over each other, by default
-            `max_layers`.
+            `max_layers`. A label that is there keeps the layers it has.
         RETURNS (int): 0 if the label is there already, otherwise 1.
         """
         if not isinstance(label, str) or not label:
             raise ValueError(Errors.E187)
         if label in self.labels:
             return 0
-        self.model.attrs["add_label"](self.model, label, layers or self.cfg["max_layers"])
+        layers = self.cfg["max_layers"] if layers is None else layers
+        layers = check_layers(self.name, label, layers)
+        self.model.attrs["add_label"](self.model, label, layers)
         self.vocab.strings.add(label)
         return 1
 
@@ -275,8 +290,13 @@ class ContrastiveNER(TrainablePipe):
         RETURNS (Tuple[float, Ragged]): The loss and the gradient of the scores.
         """
         require_finite(self.name, self.model.ops, scores)
+        examples = list(examples)
         gold = [self._gold(example) for example in examples]
-        return self.model.attrs["learn"](self.model, gold, scores)
+        loss, d_scores, lost = self.model.attrs["learn"](self.model, gold, scores)
+        if lost or any(doc.misaligned for doc in gold):
+            docs = [example.predicted for example in examples]
+            report_lost(self.name, gold, lost, docs, self._told)
+        return loss, d_scores
 
     def _gold(self, example: Example) -> Gold:
         return read_gold(example, self.key, self.cfg["missing_key"])
@@ -342,20 +362,17 @@ class ContrastiveNER(TrainablePipe):
         validate_get_examples(get_examples, "ContrastiveNER.initialize")
         examples = list(islice(get_examples(), None if labels is None else SAMPLE))
         gold = [self._gold(example) for example in examples]
-        if examples or not (labels or self.labels):
-            require_annotation(self.name, examples, self.key)
         given = None if labels is None else layers_of_labels(self.name, labels)
+        # Without data spaCy makes one example up, which is enough if the labels are known.
+        if not (given or self.labels) or len(examples) > 1:
+            require_annotation(self.name, examples, self.key)
         lost = self.model.attrs["fit"](self.model, gold, given, self.cfg["max_layers"])
-        if not self.labels:
-            raise ValueError(
-                f"[{self.name}] There are no labels: the training data has the span group "
-                f"{self.key!r}, but no entity in it. Add labels with add_label(), or train on "
-                "annotated data."
-            )
+        require_labels(self.name, self.key, self.labels)
         for label in self.labels:
             self.vocab.strings.add(label)
-        report_lost(self.name, gold, lost, [example.predicted for example in examples])
-        sample = [example.predicted for example in examples if len(example.predicted)][:10]
+        docs = [example.predicted for example in examples]
+        report_lost(self.name, gold, lost, docs, self._told)
+        sample = [doc for doc in docs if len(doc)][:10]
         self.model.initialize(X=sample or None)
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "ContrastiveNER":
@@ -380,7 +397,13 @@ class ContrastiveNER(TrainablePipe):
         RETURNS (ContrastiveNER): The component.
         """
         configured = self.cfg["configured"]
-        super().from_disk(path, exclude=exclude)
+        try:
+            super().from_disk(path, exclude=exclude)
+        except Exception as error:
+            raise ValueError(
+                f"[{self.name}] Cannot load the component from {path}: {error}. The folder is "
+                "damaged, or belongs to a pipeline with another config."
+            ) from error
         self._after_loading(configured)
         return self
 

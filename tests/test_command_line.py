@@ -161,7 +161,7 @@ def test_fill_config_adds_the_defaults(folder):
     pipe = config["components"]["contrastive_ner"]
     assert pipe["spans_key"] == KEY
     assert pipe["decoder"] == "posterior"
-    assert pipe["threshold"] == 0.5
+    assert pipe["threshold"] == 0.35
     assert pipe["max_layers"] == 2
     assert pipe["missing_key"] is None
     assert pipe["set_ents"] is True

@@ -9,6 +9,8 @@ import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from spacy_contrastive_ner.checks import require_annotation
+
 from .util import CE, TEXTS, TOK2VEC, found, make_examples, make_pipeline, predict, train
 
 NESTED = TEXTS[0][0]
@@ -144,7 +146,7 @@ def test_labels_that_are_none():
     pipe = nlp.get_pipe("contrastive_ner")
     with pytest.raises(ValueError, match="is not a label"):
         pipe.initialize(lambda: examples, labels=["ORG", ""])
-    with pytest.raises(ValueError, match="'ORG' has 'two' layers"):
+    with pytest.raises(ValueError, match="'ORG' is to have 'two' layers"):
         pipe.initialize(lambda: examples, labels={"ORG": "two"})
 
 
@@ -374,8 +376,74 @@ class TestBadInput:
         nlp = make_pipeline()
         with pytest.raises(ValueError, match="no labels"):
             predict(nlp, "a b")
-        with pytest.raises(ValueError, match="no entity in it"):
+        with pytest.raises(ValueError, match="There are no labels"):
             nlp.initialize(lambda: make_examples(nlp, TEXTS[2:3]))
+
+    def test_empty_corpus(self):
+        nlp = make_pipeline()
+        pipe = nlp.get_pipe("contrastive_ner")
+        with pytest.raises(ValueError, match="corpus is empty"):
+            require_annotation("x", [], "sc")
+        # Without data, labels that are known are enough.
+        pipe.add_label("PER")
+        nlp.initialize()
+        assert "sc" in predict(nlp, "a b").spans and pipe.labels == ("PER",)
+
+    def test_some_documents_lack_the_group(self):
+        nlp = make_pipeline()
+        examples = make_examples(nlp)
+        del examples[2].reference.spans["sc"]
+        with pytest.warns(UserWarning, match="1 of 4 training examples lack"):
+            nlp.initialize(lambda: examples)
+
+    def test_no_group_at_all(self):
+        nlp = make_pipeline()
+        bare = [Example(Doc(nlp.vocab, words=["a"]), Doc(nlp.vocab, words=["a"]))] * 2
+        with pytest.raises(ValueError, match=r"Either write the entities .*doc.spans\['sc'\]\.$"):
+            nlp.initialize(lambda: bare)
+
+    def test_spans_without_a_label(self):
+        nlp = make_pipeline()
+        texts = [("Anna left Paris", [(0, 1, "PER"), (2, 3, "")])]
+        with pytest.warns(UserWarning, match=r"1 of 2 .*unknown label.*\(no label\) 1"):
+            train(nlp, make_examples(nlp, texts), steps=1)
+        assert nlp.get_pipe("contrastive_ner").labels == ("PER",)
+
+    def test_labels_that_no_gold_has(self):
+        nlp = make_pipeline()
+        examples = make_examples(nlp)
+        with (
+            pytest.raises(ValueError, match="None of the 8 gold entities"),
+            pytest.warns(UserWarning, match="unknown label"),
+        ):
+            nlp.get_pipe("contrastive_ner").initialize(lambda: examples, labels=["X"])
+
+    def test_layers_that_are_none(self):
+        nlp = make_pipeline()
+        train(nlp, steps=0)
+        pipe = nlp.get_pipe("contrastive_ner")
+        for layers in (-1, 0, 4):
+            with pytest.raises(ValueError, match="has 1 to 3"):
+                pipe.add_label("NEW", layers=layers)
+        assert "NEW" not in pipe.labels
+        predict(nlp, NESTED)
+
+    def test_update_tells_once_what_it_cannot_learn(self):
+        nlp = make_pipeline()
+        optimizer, _ = train(nlp, steps=1)
+        examples = make_examples(nlp, [("on Monday Anna", [(1, 2, "DATE"), (2, 3, "PER")])])
+        with pytest.warns(UserWarning, match=r"unknown label\): DATE 1.*'Monday'.*add_label"):
+            nlp.update(examples, sgd=optimizer)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            nlp.update(examples, sgd=optimizer)
+
+    def test_damaged_folder(self, trained, tmp_path):
+        trained.to_disk(tmp_path)
+        model = tmp_path / "contrastive_ner" / "model"
+        model.write_bytes(model.read_bytes()[:1000])
+        with pytest.raises(ValueError, match=r"\[contrastive_ner\] Cannot load .*damaged"):
+            spacy.load(tmp_path)
 
     def test_all_o_corpus_with_given_labels(self):
         nlp = make_pipeline()
@@ -415,7 +483,7 @@ class TestBadInput:
         "settings, message",
         [
             ({"decoder": "beam"}, "viterbi, posterior"),
-            ({"max_layers": 4}, "1, 2 or 3"),
+            ({"max_layers": 4}, "between 1 and 3"),
             ({"spans_key": ""}, "spans_key"),
             ({"threshold": 1.5}, "threshold"),
             ({"model": {"heads": "flat"}}, "per_label, joint"),

@@ -140,7 +140,7 @@ def test_one_transfer_each_way(model):
         ops.asarray(rng.normal(0, 2, (9, 20)).astype("float32")), CPU.asarray1i(lengths)
     )
     ops.to_device = ops.to_host = 0
-    loss, d_scores = tagger.attrs["learn"](tagger, gold, scores)
+    loss, d_scores, _ = tagger.attrs["learn"](tagger, gold, scores)
     assert isinstance(d_scores.dataXd, DeviceArray) and loss > 0
     # The targets go there, for a CRF with what its recursion needs to know of the layout.
     assert ops.to_host == 0

@@ -36,9 +36,11 @@ def score(
     examples = list(examples)
     attr = f"spans_{spans_key}"
     if examples and not any(spans_key in example.reference.spans for example in examples):
+        keys = sorted({key for example in examples for key in example.reference.spans})
         warnings.warn(
             f"There is nothing to score: none of the {len(examples)} documents has the span group "
-            f"{spans_key!r}. Set it on every annotated document, also where it is empty.",
+            f"{spans_key!r} (there are: {', '.join(map(repr, keys)) or 'none'}). Set it on every "
+            "annotated document, also where it is empty.",
             stacklevel=2,
         )
     scores = Scorer.score_spans(

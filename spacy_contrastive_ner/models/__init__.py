@@ -9,8 +9,8 @@ labels(model) -> Dict[str, int]
     The labels, and what else `fit` needs to know to make the same model again.
 add_label(model, label, layers) -> None
     Make room for one more label; the scores of the others do not change.
-learn(model, gold, scores) -> (loss, d_scores)
-    The training signal. Parameters outside the encoder's path collect their gradients here.
+learn(model, gold, scores) -> (loss, d_scores, List[Lost])
+    The training signal, and what cannot be learned. Parameters outside the encoder's path collect their gradients here.
 imitate(model, scores, teacher, teacher_scores) -> (loss, d_scores)
     The signal for keeping the predictions of an earlier version of the model.
 find(model, lengths, scores, decoder, threshold) -> Found

@@ -16,7 +16,7 @@ from ..tracks import Found, Layout, Lost, Transitions
 InT = List[Doc]
 OutT = Ragged
 
-# How strongly the tags of a label without any data start out preferring O, in nats.
+# How strongly the tracks of a label without any data start out preferring O, in nats.
 RESERVE = 4.0
 
 
@@ -44,6 +44,11 @@ def build_multi_head_tagger(
     RETURNS (Model[List[Doc], Ragged]): The model. Its scores are [N, K * (1 + 4M)].
     """
     Layout.build(heads, {})  # checks the name
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout is {dropout}, but must lie in [0, 1).")
+    for label, weight in (label_weights or {}).items():
+        if weight < 0:
+            raise ValueError(f"label_weights gives {label} {weight}, but a weight is not negative.")
     output = resizable(TrackHeads(), resize_layer=set_width)
     transitions = resizable(crf if crf is not None else CRF("constraints"), set_tracks)
     over_tokens: List[Model] = []
@@ -104,6 +109,12 @@ def fit(
     for label, n in (needed if given is None else given).items():
         layers.setdefault(label, n or needed.get(label, max_layers))
     layout = Layout.build(layout.heads, layers)
+    unknown = set(model.attrs["label_weights"]) - set(layout.labels)
+    if unknown:
+        raise ValueError(
+            f"label_weights names {', '.join(sorted(unknown))}, but the labels are "
+            f"{', '.join(layout.labels)}."
+        )
     target = tracks.targets(layout, [doc.n_tokens for doc in gold], [doc.spans for doc in gold])
     _resize(model, layout, target.tags)
     return target.lost
@@ -139,20 +150,22 @@ def _resize(model: Model[InT, OutT], layout: Layout, tags: numpy.ndarray) -> Non
     counts = numpy.stack([(tags == tag).sum(axis=0) for tag in range(layout.n_tags)], axis=1)
     share = (counts + 1.0) / (counts.sum(axis=1, keepdims=True) + layout.n_tags)
     bias = numpy.log(share)
-    if not len(tags):
-        bias[:, 0] += RESERVE
+    bias[counts[:, 1:].sum(axis=1) == 0, 0] += RESERVE
     set_width(model.get_ref("heads"), layout.width, bias.ravel().tolist())
     set_tracks(model.get_ref("crf"), layout.n_tracks, layout.labels_per_track)
 
 
-def learn(model: Model[InT, OutT], gold: Sequence[Gold], scores: Ragged) -> Tuple[float, Ragged]:
+def learn(
+    model: Model[InT, OutT], gold: Sequence[Gold], scores: Ragged
+) -> Tuple[float, Ragged, List[Lost]]:
     """Compute the loss, summed over tokens and tracks, and its gradient. The transitions of a
     conditional random field collect theirs here.
 
     model (Model[List[Doc], Ragged]): The model.
     gold (Sequence[Gold]): The annotation of the documents.
     scores (Ragged): The scores of the documents. [N, K * (1 + 4M)]
-    RETURNS (Tuple[float, Ragged]): The loss and the gradient of the scores.
+    RETURNS (Tuple[float, Ragged, List[Lost]]): The loss, the gradient of the scores, and the
+        spans that the tracks cannot hold.
     """
     layout, ops = get_layout(model), model.ops
     lengths = [doc.n_tokens for doc in gold]
@@ -184,7 +197,8 @@ def learn(model: Model[InT, OutT], gold: Sequence[Gold], scores: Ragged) -> Tupl
         if d_transitions is not None:
             for name, gradient in zip(Transitions._fields, d_transitions):
                 layer.inc_grad(name, gradient)
-    return float(loss), Ragged(d_scores.reshape((-1, layout.width)), scores.lengths)
+    d_ragged = Ragged(d_scores.reshape((-1, layout.width)), scores.lengths)
+    return float(loss), d_ragged, target.lost
 
 
 def _on_tracks(layout: Layout, scores: Ragged) -> Floats3d:

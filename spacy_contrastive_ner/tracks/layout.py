@@ -7,6 +7,9 @@ BEGIN, IN, LAST, UNIT = range(4)
 
 HEADS = ("per_label", "joint")
 
+# How many entities of one label may lie over each other.
+MAX_LAYERS = 3
+
 # (start, end, label): tokens, end exclusive.
 LabelledSpan = Tuple[int, int, str]
 
@@ -112,13 +115,15 @@ def layers_needed(documents: Sequence[Sequence[LabelledSpan]], max_layers: int) 
 
     documents (Sequence[Sequence[LabelledSpan]]): The spans of each document.
     max_layers (int): The largest number of layers a label may have.
-    RETURNS (Dict[str, int]): For each label that occurs, sorted, its number of layers.
+    RETURNS (Dict[str, int]): For each label that occurs, sorted, its number of layers. Spans
+        without a label are passed over.
     """
     needed: Dict[str, int] = {}
     for spans in documents:
         by_label: Dict[str, List[LabelledSpan]] = {}
         for span in outermost_first(list(dict.fromkeys(spans))):
             by_label.setdefault(span[2], []).append(span)
+        by_label.pop("", None)
         for label, same in by_label.items():
             depth = _depth(same, max_layers)
             needed[label] = max(needed.get(label, 1), depth)

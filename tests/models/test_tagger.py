@@ -56,8 +56,8 @@ def test_gradient_of_the_scores(heads, settings):
     width = model.predict(docs).dataXd.shape[1]
     lengths = numpy.asarray([4, 2], dtype="int32")
     X = rng.normal(0, 1, (6, width)).astype("float32")
-    loss, gradient = tagger.learn(model, GOLD, Ragged(X, lengths))
-    assert loss > 0
+    loss, gradient, lost = tagger.learn(model, GOLD, Ragged(X, lengths))
+    assert loss > 0 and len(lost) == (1 if heads == "joint" else 0)
     for _ in range(15):
         at = int(rng.integers(0, 6)), int(rng.integers(0, width))
         values = []
@@ -126,6 +126,15 @@ def test_a_second_initialize_keeps_what_is_there():
     after = pipe.model.get_ref("heads").layers[0].get_param("W")
     assert pipe.labels == ("GPE", "ORG", "PER", "DATE")
     assert numpy.array_equal(after[:20], before) and len(after) == 25
+
+
+def test_settings_are_checked():
+    with pytest.raises(ValueError, match="label_weights names C, but the labels are A, B"):
+        make_model(label_weights={"C": 2.0})
+    with pytest.raises(ValueError, match="not negative"):
+        make_model(label_weights={"A": -1.0})
+    with pytest.raises(ValueError, match="dropout"):
+        make_model(dropout=1.5)
 
 
 def test_unknown_heads():
