@@ -3,7 +3,7 @@
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
-from spacy.attrs import ORTH
+from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
@@ -28,7 +28,7 @@ class Gold(NamedTuple):
 
 def read_gold(example: Example, spans_key: str, missing_key: Optional[str]) -> Gold:
     """Read the gold annotation of one example. A document without the span group is not
-    annotated: all of it is missing.
+    annotated: all of it is missing. So is, for its label, what an entity covers that cuts a token.
 
     example (Example): The example.
     spans_key (str): The key of the entities in `doc.spans`.
@@ -39,46 +39,45 @@ def read_gold(example: Example, spans_key: str, missing_key: Optional[str]) -> G
     groups = example.reference.spans
     if spans_key not in groups:
         return Gold(n_tokens, [], [(0, n_tokens, "")], [])
-    same = _same_tokens(example)
-    spans, misaligned = _align(example, groups[spans_key], same)
-    missing: List[LabelledSpan] = []
+    unknown: Iterable[Span] = ()
     if missing_key is not None and missing_key in groups:
-        # What a cut token hides is unknown as a whole.
-        missing = [_cover(example, span, same) for span in groups[missing_key]]
+        unknown = groups[missing_key]
+    if _same_tokens(example):
+        return Gold(n_tokens, _triples(groups[spans_key]), _triples(unknown), [])
+    tokens = example.alignment.y2x
+    spans: List[LabelledSpan] = []
+    misaligned: List[Span] = []
+    for span in groups[spans_key]:
+        start, end = _cover(tokens[span.start : span.end])
+        if start < end and _same_text(example.predicted[start:end], span):
+            spans.append((start, end, span.label_))
+        else:
+            misaligned.append(span)
+    missing = [
+        (*_cover(tokens[span.start : span.end]), span.label_) for span in (*unknown, *misaligned)
+    ]
     return Gold(n_tokens, spans, missing, misaligned)
+
+
+def _triples(spans: Iterable[Span]) -> List[LabelledSpan]:
+    return [(span.start, span.end, span.label_) for span in spans]
+
+
+def _cover(tokens: Sequence[int]) -> Tuple[int, int]:
+    """The stretch of the prediction that these tokens take, empty if there are none."""
+    return (int(min(tokens)), int(max(tokens)) + 1) if len(tokens) else (0, 0)
+
+
+def _same_text(a: Span, b: Span) -> bool:
+    """Whether two spans hold the same text, apart from case and white space around it, which
+    tokenizers and augmenters change."""
+    return a.text.strip().lower() == b.text.strip().lower()
 
 
 def _same_tokens(example: Example) -> bool:
     """Whether reference and prediction have the same tokens, so that nothing need be aligned."""
     x, y = example.predicted, example.reference
     return len(x) == len(y) and bool((x.to_array(ORTH) == y.to_array(ORTH)).all())
-
-
-def _align(
-    example: Example, spans: Iterable[Span], same: bool
-) -> Tuple[List[LabelledSpan], List[Span]]:
-    """Find the tokens of the prediction that each span covers."""
-    if same:
-        return [(span.start, span.end, span.label_) for span in spans], []
-    aligned: List[LabelledSpan] = []
-    misaligned: List[Span] = []
-    for span in spans:
-        found = example.get_aligned_spans_y2x([span], allow_overlap=True)
-        if found:
-            aligned.append((found[0].start, found[0].end, span.label_))
-        else:
-            misaligned.append(span)
-    return aligned, misaligned
-
-
-def _cover(example: Example, span: Span, same: bool) -> LabelledSpan:
-    """The tokens of the prediction that have any part in a stretch of the reference."""
-    if same:
-        return span.start, span.end, span.label_
-    tokens = example.alignment.y2x[span.start : span.end]
-    if not len(tokens):
-        return 0, 0, span.label_
-    return int(tokens.min()), int(tokens.max()) + 1, span.label_
 
 
 def count_keys(examples: Sequence[Example]) -> Dict[str, int]:
@@ -118,19 +117,23 @@ def write_ents(doc: Doc, spans: Sequence[Span], scores: Sequence[float], overwri
     doc (Doc): The document.
     spans (Sequence[Span]): The spans.
     scores (Sequence[float]): Their scores.
-    overwrite (bool): Whether entities that are on the doc give way. If not, they stay and the
-        spans have to fit around them.
+    overwrite (bool): Whether entities that are on the doc give way. If not, they and blocked
+        tokens stay and the spans have to fit around them.
     """
-    kept: List[Span] = [] if overwrite else list(doc.ents)
-    if kept and spans:
-        taken = numpy.zeros(len(doc), dtype="bool")
-        for ent in kept:
-            taken[ent.start : ent.end] = True
-        free = [not taken[span.start : span.end].any() for span in spans]
-        scores = [score for score, is_free in zip(scores, free) if is_free]
-        spans = [span for span, is_free in zip(spans, free) if is_free]
+    kept: List[Span] = []
+    blocked: List[Span] = []
+    if not overwrite:
+        kept = list(doc.ents)
+        iob, kind = doc.to_array([ENT_IOB, ENT_TYPE]).T
+        taken = (iob == 1) | (iob == 3)
+        if taken.any():
+            # A token that begins an entity of no type is blocked: it must not be one.
+            blocked = [doc[i : i + 1] for i in numpy.flatnonzero((iob == 3) & (kind == 0)).tolist()]
+            free = [not taken[span.start : span.end].any() for span in spans]
+            scores = [score for score, is_free in zip(scores, free) if is_free]
+            spans = [span for span, is_free in zip(spans, free) if is_free]
     chosen = flat_view([(span.start, span.end) for span in spans], scores)
-    doc.set_ents([*kept, *(spans[i] for i in chosen)], default="outside")
+    doc.set_ents([*kept, *(spans[i] for i in chosen)], blocked=blocked, default="outside")
 
 
 def flat_view(spans: Sequence[Tuple[int, int]], scores: Sequence[float]) -> List[int]:

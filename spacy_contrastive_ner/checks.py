@@ -1,13 +1,12 @@
 """Errors and warnings about data: what is wrong, where, and the way out."""
 
+import math
 import warnings
 from collections import Counter
 from typing import Dict, List, Sequence, Set, Tuple, Union
 
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Ops
-from thinc.types import Ragged
 
 from .annotations import Gold, count_keys
 from .tracks import Lost
@@ -44,6 +43,8 @@ def layers_of_labels(name: str, labels: Labels) -> Dict[str, int]:
     labels (Labels): The labels, as a list or with their number of layers.
     RETURNS (Dict[str, int]): The number of layers of each label, 0 if that is not said.
     """
+    if isinstance(labels, str):
+        raise ValueError(f"[{name}] labels is {labels!r}, but must be a list, or a dict of layers.")
     for label in labels:
         if not isinstance(label, str) or not label:
             raise ValueError(f"[{name}] {label!r} in labels is not a label.")
@@ -103,16 +104,16 @@ def require_labels(name: str, spans_key: str, labels: Sequence[str]) -> None:
         )
 
 
-def require_finite(name: str, ops: Ops, scores: Ragged) -> None:
-    """Stop if the model's scores are not finite: nothing sensible can follow from them.
+def require_finite(name: str, what: str, value: float) -> None:
+    """Stop if a number is not finite: nothing sensible can follow from it.
 
     name (str): The name of the component.
-    ops (Ops): The backend.
-    scores (Ragged): The scores.
+    what (str): What the number is.
+    value (float): The number, such as the sum of all scores.
     """
-    if not ops.xp.isfinite(scores.dataXd.sum()):
+    if not math.isfinite(value):
         raise ValueError(
-            f"[{name}] The scores of the model are not finite (NaN or infinite). This happens if "
+            f"[{name}] The {what} of the model are not finite (NaN or infinite). This happens if "
             "training diverged: lower the learning rate or clip gradients, and check word vectors "
             "and earlier components for NaN."
         )
@@ -154,6 +155,16 @@ def report_lost(
             f"{WAYS_OUT[reason].format(name=name)}.",
             stacklevel=3,
         )
+
+
+def require_known_labels(name: str, gold: Sequence[Gold], lost: Sequence[Lost]) -> None:
+    """Stop if the component knows none of the labels of the training data.
+
+    name (str): The name of the component.
+    gold (Sequence[Gold]): The annotation.
+    lost (Sequence[Lost]): What the model cannot hold.
+    """
+    total = sum(len(doc.spans) for doc in gold)
     if total and sum(1 for item in lost if item.reason == NO_LABEL) == total:
         raise ValueError(
             f"[{name}] None of the {total} gold entities has a label that the component knows. "

@@ -1,7 +1,6 @@
 """The trainable pipe `contrastive_ner`: nested and flat entities, with probabilities."""
 
 import math
-from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from spacy.errors import Errors
@@ -13,7 +12,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Ragged
 
-from .annotations import Gold, read_gold, write_ents, write_spans
+from .annotations import Gold, count_keys, read_gold, write_ents, write_spans
 from .checks import (
     Labels,
     check_layers,
@@ -21,6 +20,7 @@ from .checks import (
     report_lost,
     require_annotation,
     require_finite,
+    require_known_labels,
     require_labels,
 )
 from .evaluation.scoring import score
@@ -60,12 +60,6 @@ transitions = "per_track"
 
 DEFAULT_MODEL = Config().from_str(default_config)["model"]
 DEFAULT_SPANS_KEY = "sc"
-
-# Settings that only predictions depend on: they may be changed on a trained pipeline.
-INFERENCE = ("spans_key", "set_ents", "overwrite_ents", "decoder", "threshold")
-
-# With ready-made labels, initialize looks at no more than so many examples.
-SAMPLE = 1000
 
 
 @Language.factory(
@@ -219,17 +213,17 @@ class ContrastiveNER(TrainablePipe):
         not change.
 
         label (str): The label.
-        layers (Optional[int]): How many entities of the label may lie over each other, by default
-            `max_layers`. A label that is there keeps the layers it has.
+        layers (Optional[int]): How many entities of the label may lie over each other. By default
+            what the data needs, or `max_layers` if the component is initialised already. A label that is there keeps the layers it has.
         RETURNS (int): 0 if the label is there already, otherwise 1.
         """
         if not isinstance(label, str) or not label:
             raise ValueError(Errors.E187)
         if label in self.labels:
             return 0
-        layers = self.cfg["max_layers"] if layers is None else layers
-        layers = check_layers(self.name, label, layers)
-        self.model.attrs["add_label"](self.model, label, layers)
+        if layers is not None:
+            check_layers(self.name, label, layers)
+        self.model.attrs["add_label"](self.model, label, layers, self.cfg["max_layers"])
         self.vocab.strings.add(label)
         return 1
 
@@ -248,7 +242,7 @@ class ContrastiveNER(TrainablePipe):
         if not any(len(doc) for doc in docs):
             return None
         scores = self.model.predict(docs)
-        require_finite(self.name, self.model.ops, scores)
+        require_finite(self.name, "scores", float(scores.dataXd.sum()))
         return scores
 
     def set_annotations(self, docs: Iterable[Doc], scores: Optional[Ragged]) -> None:
@@ -289,10 +283,11 @@ class ContrastiveNER(TrainablePipe):
         scores (Ragged): The scores of their predicted documents.
         RETURNS (Tuple[float, Ragged]): The loss and the gradient of the scores.
         """
-        require_finite(self.name, self.model.ops, scores)
+        require_finite(self.name, "scores", float(scores.dataXd.sum()))
         examples = list(examples)
         gold = [self._gold(example) for example in examples]
         loss, d_scores, lost = self.model.attrs["learn"](self.model, gold, scores)
+        require_finite(self.name, "loss and transitions", loss)
         if lost or any(doc.misaligned for doc in gold):
             docs = [example.predicted for example in examples]
             report_lost(self.name, gold, lost, docs, self._told)
@@ -339,7 +334,7 @@ class ContrastiveNER(TrainablePipe):
         scores, backprop = self.model.begin_update(docs)
         loss, d_scores = self.model.attrs["imitate"](self.model, scores, teacher, wanted)
         backprop(d_scores)
-        if sgd is not None:
+        if sgd not in (None, False):
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
@@ -360,35 +355,37 @@ class ContrastiveNER(TrainablePipe):
             `spacy init labels` writes them. Without them all examples are read.
         """
         validate_get_examples(get_examples, "ContrastiveNER.initialize")
-        examples = list(islice(get_examples(), None if labels is None else SAMPLE))
+        examples = list(get_examples())
         gold = [self._gold(example) for example in examples]
         given = None if labels is None else layers_of_labels(self.name, labels)
-        # Without data spaCy makes one example up, which is enough if the labels are known.
-        if not (given or self.labels) or len(examples) > 1:
+        # Without data spaCy makes one bare example up, which will do if the labels are known.
+        made_up = len(examples) <= 1 and not count_keys(examples)
+        if not ((given or self.labels) and made_up):
             require_annotation(self.name, examples, self.key)
         lost = self.model.attrs["fit"](self.model, gold, given, self.cfg["max_layers"])
         require_labels(self.name, self.key, self.labels)
         for label in self.labels:
             self.vocab.strings.add(label)
         docs = [example.predicted for example in examples]
+        self._told.clear()
         report_lost(self.name, gold, lost, docs, self._told)
+        require_known_labels(self.name, gold, lost)
         sample = [doc for doc in docs if len(doc)][:10]
-        self.model.initialize(X=sample or None)
+        self.model.initialize(X=sample or [Doc(self.vocab, words=["x"])])
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "ContrastiveNER":
-        """Load the component from bytes. See `from_disk`.
+        """Load the component from bytes, with its settings as they were saved.
 
         bytes_data (bytes): What `to_bytes` returned.
         exclude (Iterable[str]): Names of fields to leave out.
         RETURNS (ContrastiveNER): The component.
         """
-        configured = self.cfg["configured"]
         super().from_bytes(bytes_data, exclude=exclude)
-        self._after_loading(configured)
+        self._require_whole_model()
         return self
 
     def from_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> "ContrastiveNER":
-        """Load the component from disk. Settings for inference that were overridden, as in
+        """Load the component from disk. Settings that were overridden, as in
         `spacy.load(path, config={"components": {"contrastive_ner": {"threshold": 0.3}}})`, stay
         overridden; all others are as they were saved.
 
@@ -404,19 +401,16 @@ class ContrastiveNER(TrainablePipe):
                 f"[{self.name}] Cannot load the component from {path}: {error}. The folder is "
                 "damaged, or belongs to a pipeline with another config."
             ) from error
-        self._after_loading(configured)
+        saved = self.cfg["configured"]
+        for name, value in configured.items():
+            if not _same(value, saved.get(name, value)):
+                self.cfg[name] = value
+        self.cfg["configured"] = configured
+        self._require_whole_model()
         return self
 
-    def _after_loading(self, configured: Dict[str, Any]) -> None:
-        """Keep what the config overrides, and check that the model is whole.
-
-        configured (Dict[str, Any]): The settings of the config that the component is loaded into.
-        """
-        saved = self.cfg["configured"]
-        for name in INFERENCE:
-            if not _same(configured[name], saved.get(name, configured[name])):
-                self.cfg[name] = configured[name]
-        self.cfg["configured"] = configured
+    def _require_whole_model(self) -> None:
+        """Stop if the arrays of the model do not fit its labels."""
         problem = self.model.attrs["check"](self.model)
         if problem:
             raise ValueError(

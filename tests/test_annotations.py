@@ -60,6 +60,15 @@ def test_entities_of_earlier_components_stay():
     assert doc.ents == () and doc.has_annotation("ENT_IOB")
 
 
+def test_blocked_tokens_stay_blocked():
+    doc = make_doc(list("abcd"))
+    doc.set_ents([], blocked=[doc[1:3]])
+    spans = write_spans(doc, "sc", [0, 3], [2, 4], [1, 1], numpy.asarray([0.9, 0.8]))
+    write_ents(doc, spans, [0.9, 0.8], overwrite=False)
+    assert [(e.start, e.end) for e in doc.ents] == [(3, 4)]
+    assert [t.ent_iob_ for t in doc] == ["O", "B", "B", "B"] and doc[1].ent_type_ == ""
+
+
 def example(words, spans, predicted=None, spaces=None, **groups):
     reference = Doc(NLP.vocab, words=words, spaces=spaces)
     for key, group in {"sc": spans, **groups}.items():
@@ -91,5 +100,6 @@ def test_gold_is_aligned():
     gold = read_gold(eg, "sc", "gap")
     assert gold.spans == [(0, 2, "ORG"), (3, 4, "LOC")]
     assert [span.text for span in gold.misaligned] == ["Acme Inc"]
-    # A stretch of unknown annotation takes the whole of a token that it cuts.
-    assert gold.missing == [(1, 3, "")]
+    # A stretch of unknown annotation takes the whole of a token that it cuts, and for its label so
+    # does an entity that cannot be aligned.
+    assert gold.missing == [(1, 3, ""), (0, 2, "ORG")]

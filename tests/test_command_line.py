@@ -168,15 +168,15 @@ def test_fill_config_adds_the_defaults(folder):
     assert pipe["overwrite_ents"] is False
     assert pipe["scorer"] == {"@scorers": "spacy-contrastive-ner.scorer.v1"}
     assert pipe["model"]["@architectures"] == "spacy-contrastive-ner.MultiHeadTagger.v1"
-    assert pipe["model"]["loss"]["@losses"] == "spacy-contrastive-ner.CrossEntropyDice.v1"
+    assert pipe["model"]["crf"]["@layers"] == "spacy-contrastive-ner.CRF.v1"
 
 
 def test_fill_config_adds_the_score_weights(folder):
     assert spacy.util.load_config(folder.config)["training"]["score_weights"] == {
         "contrastive_ner_f": 1.0,
-        "contrastive_ner_p": 0.0,
-        "contrastive_ner_r": 0.0,
-        "contrastive_ner_macro_f": 0.0,
+        "contrastive_ner_p": None,
+        "contrastive_ner_r": None,
+        "contrastive_ner_macro_f": None,
     }
 
 

@@ -144,6 +144,8 @@ def test_labels_that_are_none():
     nlp = make_pipeline()
     examples = make_examples(nlp)
     pipe = nlp.get_pipe("contrastive_ner")
+    with pytest.raises(ValueError, match="must be a list"):
+        pipe.initialize(lambda: examples, labels="ORG")
     with pytest.raises(ValueError, match="is not a label"):
         pipe.initialize(lambda: examples, labels=["ORG", ""])
     with pytest.raises(ValueError, match="'ORG' is to have 'two' layers"):
@@ -154,10 +156,10 @@ def test_add_label_before_initialize():
     nlp = make_pipeline()
     pipe = nlp.get_pipe("contrastive_ner")
     assert pipe.add_label("LAW") == 1 and pipe.add_label("LAW") == 0
-    assert pipe.add_label("ORG", layers=1) == 1
+    assert pipe.add_label("ORG") == 1 and pipe.add_label("GPE", layers=3) == 1
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
-    assert pipe.label_data == {"LAW": 2, "ORG": 2, "GPE": 1, "PER": 1}
+    assert pipe.label_data == {"LAW": 2, "ORG": 2, "GPE": 3, "PER": 1}
     with pytest.raises(ValueError):
         pipe.add_label(3)
 
@@ -192,8 +194,8 @@ def test_rehearsal_keeps_what_new_examples_lack():
         nlp = make_pipeline()
         train(nlp)
         pipe = nlp.get_pipe("contrastive_ner")
-        pipe.add_label("DATE", layers=1)
         optimizer = nlp.resume_training()
+        pipe.add_label("DATE", layers=1)
         optimizer.learn_rate = 0.01
         wrong = [("Anna left Paris on Monday", [(4, 5, "DATE")]), new]
         old = make_examples(nlp)
@@ -207,6 +209,28 @@ def test_rehearsal_keeps_what_new_examples_lack():
             len(set(found(predict(nlp, text))) & set(spans)) for text, spans in TEXTS
         )
     assert kept[True] > kept[False] and kept[True] >= 7
+
+
+def test_rehearsal_leaves_new_labels_alone():
+    nlp = make_pipeline()
+    train(nlp)
+    pipe = nlp.get_pipe("contrastive_ner")
+    nlp.resume_training()
+    pipe.add_label("DATE", layers=1)
+    pipe.rehearse(make_examples(nlp), sgd=False)
+    gradient = pipe.model.get_ref("heads").layers[0].get_grad("b")
+    assert not gradient[20:].any()
+
+
+def test_new_label_is_not_predicted_before_it_is_learned():
+    for heads in ("per_label", "joint"):
+        nlp = make_pipeline(model={"heads": heads}, threshold=0.01)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            train(nlp)
+        before = found(predict(nlp, NESTED))
+        nlp.get_pipe("contrastive_ner").add_label("LAW")
+        assert found(predict(nlp, NESTED)) == before
 
 
 def test_rehearsal_needs_an_encoder_of_its_own():
@@ -417,6 +441,36 @@ class TestBadInput:
             pytest.warns(UserWarning, match="unknown label"),
         ):
             nlp.get_pipe("contrastive_ner").initialize(lambda: examples, labels=["X"])
+
+    def test_wrong_key_with_given_labels(self):
+        nlp = make_pipeline(spans_key="mine")
+        examples = make_examples(nlp)[:1]
+        with pytest.raises(ValueError, match="those that are there: 'sc'"):
+            nlp.get_pipe("contrastive_ner").initialize(lambda: examples, labels=["ORG"])
+
+    def test_update_goes_on_with_unknown_labels_only(self):
+        nlp = make_pipeline()
+        optimizer, _ = train(nlp, steps=1)
+        examples = make_examples(nlp, [("on Monday", [(1, 2, "DATE")])])
+        with pytest.warns(UserWarning, match="unknown label"):
+            nlp.update(examples, sgd=optimizer)
+
+    def test_only_empty_documents_with_given_labels(self):
+        nlp = make_pipeline()
+        examples = make_examples(nlp, [("", []), ("", [])])
+        nlp.get_pipe("contrastive_ner").initialize(lambda: examples, labels=["ORG"])
+        assert "sc" in predict(nlp, NESTED).spans
+
+    def test_transitions_that_are_not_finite(self):
+        nlp = make_pipeline()
+        optimizer, _ = train(nlp, steps=1)
+        layer = nlp.get_pipe("contrastive_ner").model.get_ref("crf").layers[0]
+        layer.get_param("closed")[0, 0] = numpy.nan
+        words = " ".join([NESTED] * 40)
+        with pytest.raises(ValueError, match="not finite"):
+            nlp.update(make_examples(nlp, [(words, [(0, 1, "PER")])]), sgd=optimizer)
+        with pytest.raises(ValueError, match="not finite"):
+            predict(nlp, words)
 
     def test_layers_that_are_none(self):
         nlp = make_pipeline()

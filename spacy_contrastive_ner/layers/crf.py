@@ -33,7 +33,27 @@ def CRF(transitions: str = "per_track") -> Model[Floats2d, Floats2d]:
 def forward(
     model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
 ) -> Tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
-    return X, lambda dY: dY
+    def backprop(dY: Floats2d) -> Floats2d:
+        for name, gradient in (model.attrs.pop("gradient", None) or {}).items():
+            model.inc_grad(name, gradient)
+        return dY
+
+    return X, backprop
+
+
+def set_gradient(layer: Model[Floats2d, Floats2d], gradient: Transitions) -> None:
+    """Leave the gradient of the transitions to be added when the loss is backpropagated. A loss
+    that is only looked at changes nothing.
+
+    layer (Model[Floats2d, Floats2d]): The layer.
+    gradient (Transitions): The gradient.
+    """
+    layer.attrs["gradient"] = gradient._asdict()
+
+
+def reset_crf(container: Model[Floats2d, Floats2d]) -> None:
+    """Start anew, without transitions."""
+    container.layers[0] = CRF(container.layers[0].attrs["transitions"])
 
 
 def get_transitions(layer: Optional[Model[Floats2d, Floats2d]]) -> Optional[Transitions]:
@@ -62,6 +82,8 @@ def set_tracks(container: Model[Floats2d, Floats2d], n_tracks: int, n_labels: in
         numpy.zeros((K, 1 + 2 * n_labels), dtype="float32"),
     )
     known = get_transitions(old)
+    if known is not None and known.closed.shape == tables.closed.shape:
+        return
     if known is not None:
         closed, opened, end = (old.ops.to_numpy(table) for table in known)
         k, m = len(closed), opened.shape[-1]

@@ -55,6 +55,11 @@ def init(
         model.set_param("b", model.ops.asarray1f([0.0] * nO if bias is None else bias))
 
 
+def reset_heads(container: Model[Floats2d, Floats2d]) -> None:
+    """Start anew, without a width."""
+    container.layers[0] = TrackHeads()
+
+
 def set_width(container: Model[Floats2d, Floats2d], nO: int, bias: List[float]) -> None:
     """Give the output its width. If the layer has weights already, a larger one takes its place:
     the old outputs keep their weights, the new ones start from zero. It is a new layer, so that an

@@ -27,6 +27,11 @@ def make_cross_entropy_dice(
     """
     if scope not in SCOPES:
         raise ValueError(f"scope is {scope!r}, but must be one of {', '.join(SCOPES)}.")
+    if alpha < 0 or beta < 0 or gamma <= 0:
+        raise ValueError(
+            f"alpha is {alpha}, beta {beta} and gamma {gamma}, but the weights must not be "
+            "negative and gamma must be positive."
+        )
     if not 0.0 <= label_smoothing < 1.0:
         raise ValueError(f"label_smoothing is {label_smoothing}, but must lie in [0, 1).")
     return partial(

@@ -7,7 +7,7 @@ fit(model, gold, labels, max_layers) -> List[Lost]
     Learn labels, layers and widths from the data, size the output, return what cannot be held.
 labels(model) -> Dict[str, int]
     The labels, and what else `fit` needs to know to make the same model again.
-add_label(model, label, layers) -> None
+add_label(model, label, layers, max_layers) -> None
     Make room for one more label; the scores of the others do not change.
 learn(model, gold, scores) -> (loss, d_scores, List[Lost])
     The training signal, and what cannot be learned. Parameters outside the encoder's path collect their gradients here.

@@ -7,17 +7,17 @@ from thinc.types import Floats2d, Floats3d, Ragged
 
 from .. import tracks
 from ..annotations import Gold
-from ..layers.crf import CRF, get_transitions, set_tracks
+from ..layers.crf import CRF, get_transitions, reset_crf, set_gradient, set_tracks
 from ..layers.dropout import FixedDropout
-from ..layers.heads import TrackHeads, set_width
+from ..layers.heads import TrackHeads, reset_heads, set_width
 from ..losses.cross_entropy_dice import Loss, make_cross_entropy_dice
 from ..tracks import Found, Layout, Lost, Transitions
 
 InT = List[Doc]
 OutT = Ragged
 
-# How strongly the tracks of a label without any data start out preferring O, in nats.
-RESERVE = 4.0
+# How unlikely the tags of a label without any data start out, in nats.
+RESERVE = 10.0
 
 
 def build_multi_head_tagger(
@@ -44,6 +44,13 @@ def build_multi_head_tagger(
     RETURNS (Model[List[Doc], Ragged]): The model. Its scores are [N, K * (1 + 4M)].
     """
     Layout.build(heads, {})  # checks the name
+    if label_weights and crf is not None and heads == "joint":
+        raise ValueError(
+            "label_weights cannot be used with a CRF on a joint track, which weighs whole tag "
+            'sequences. Use heads = "per_label", or a loss instead of the CRF.'
+        )
+    if hidden_width < 0:
+        raise ValueError(f"hidden_width is {hidden_width}, but must not be negative.")
     if not 0.0 <= dropout < 1.0:
         raise ValueError(f"dropout is {dropout}, but must lie in [0, 1).")
     for label, weight in (label_weights or {}).items():
@@ -96,18 +103,17 @@ def fit(
     model (Model[List[Doc], Ragged]): The model, before its parameters are initialised.
     gold (Sequence[Gold]): The annotation of the training data, or of a sample.
     given (Optional[Dict[str, int]]): The labels with their number of layers, if they are known;
-        0 layers means: look at the data. If None, labels come from the data too.
+        0 means that the data says. If None, labels come from the data too.
     max_layers (int): The largest number of layers a label may have.
     RETURNS (List[Lost]): The spans that the tracks cannot hold.
     """
     layout = get_layout(model)
     needed = tracks.layers_needed([doc.spans for doc in gold], max_layers)
-    # Labels that were added by hand, or that the model has learned already, stay in front.
-    layers = dict(zip(layout.labels, layout.layers))
-    if not model.get_ref("heads").layers[0].has_param("W"):
-        layers = {label: needed.get(label, n) for label, n in layers.items()}
+    # Labels that were added by hand, or that the model had before, stay in front.
+    wanted = dict(zip(layout.labels, layout.layers))
     for label, n in (needed if given is None else given).items():
-        layers.setdefault(label, n or needed.get(label, max_layers))
+        wanted.setdefault(label, n)
+    layers = {label: max(n, needed.get(label, 0)) or max_layers for label, n in wanted.items()}
     layout = Layout.build(layout.heads, layers)
     unknown = set(model.attrs["label_weights"]) - set(layout.labels)
     if unknown:
@@ -116,6 +122,9 @@ def fit(
             f"{', '.join(layout.labels)}."
         )
     target = tracks.targets(layout, [doc.n_tokens for doc in gold], [doc.spans for doc in gold])
+    # A model that is initialised again starts anew, as its encoder does.
+    reset_heads(model.get_ref("heads"))
+    reset_crf(model.get_ref("crf"))
     _resize(model, layout, target.tags)
     return target.lost
 
@@ -126,19 +135,21 @@ def labels(model: Model[InT, OutT]) -> Dict[str, int]:
     return dict(zip(layout.labels, layout.layers))
 
 
-def add_label(model: Model[InT, OutT], label: str, layers: int) -> None:
+def add_label(model: Model[InT, OutT], label: str, layers: Optional[int], max_layers: int) -> None:
     """Make room for one more label. It starts out as never predicted; the scores of the others
     do not change.
 
     model (Model[List[Doc], Ragged]): The model.
     label (str): The new label.
-    layers (int): Its number of layers.
+    layers (Optional[int]): Its number of layers. If None, `fit` will look at the data, or it is
+        `max_layers` if the model has been initialised.
+    max_layers (int): The largest number of layers a label may have.
     """
-    layout = get_layout(model).with_label(label, layers)
-    if model.get_ref("heads").layers[0].has_param("W"):
-        _resize(model, layout, numpy.zeros((0, layout.n_tracks), dtype="uint8"))
-    else:
-        model.attrs["layout"] = layout.to_dict()
+    if not model.get_ref("heads").layers[0].has_param("W"):
+        model.attrs["layout"] = get_layout(model).with_label(label, layers or 0).to_dict()
+        return
+    layout = get_layout(model).with_label(label, layers or max_layers)
+    _resize(model, layout, numpy.zeros((0, layout.n_tracks), dtype="uint8"))
 
 
 def _resize(model: Model[InT, OutT], layout: Layout, tags: numpy.ndarray) -> None:
@@ -150,7 +161,9 @@ def _resize(model: Model[InT, OutT], layout: Layout, tags: numpy.ndarray) -> Non
     counts = numpy.stack([(tags == tag).sum(axis=0) for tag in range(layout.n_tags)], axis=1)
     share = (counts + 1.0) / (counts.sum(axis=1, keepdims=True) + layout.n_tags)
     bias = numpy.log(share)
-    bias[counts[:, 1:].sum(axis=1) == 0, 0] += RESERVE
+    places = (layout.n_tracks, layout.labels_per_track, 4)
+    unseen = counts[:, 1:].reshape(places).sum(axis=2) == 0
+    bias[:, 1:][numpy.repeat(unseen, 4, axis=1)] -= RESERVE
     set_width(model.get_ref("heads"), layout.width, bias.ravel().tolist())
     set_tracks(model.get_ref("crf"), layout.n_tracks, layout.labels_per_track)
 
@@ -158,8 +171,8 @@ def _resize(model: Model[InT, OutT], layout: Layout, tags: numpy.ndarray) -> Non
 def learn(
     model: Model[InT, OutT], gold: Sequence[Gold], scores: Ragged
 ) -> Tuple[float, Ragged, List[Lost]]:
-    """Compute the loss, summed over tokens and tracks, and its gradient. The transitions of a
-    conditional random field collect theirs here.
+    """Compute the loss, summed over tokens and tracks, and its gradient. That of the transitions
+    of a conditional random field is left with their layer, which adds it at backpropagation.
 
     model (Model[List[Doc], Ragged]): The model.
     gold (Sequence[Gold]): The annotation of the documents.
@@ -195,8 +208,7 @@ def learn(
         )
         loss, d_scores = loss + part, d_scores + d_part
         if d_transitions is not None:
-            for name, gradient in zip(Transitions._fields, d_transitions):
-                layer.inc_grad(name, gradient)
+            set_gradient(layer, d_transitions)
     d_ragged = Ragged(d_scores.reshape((-1, layout.width)), scores.lengths)
     return float(loss), d_ragged, target.lost
 
@@ -267,6 +279,11 @@ def find(
     transitions = get_transitions(model.get_ref("crf").layers[0])
     if transitions is not None:
         transitions = Transitions(*(model.ops.to_numpy(table) for table in transitions))
+        if not all(numpy.isfinite(table).all() for table in transitions):
+            raise ValueError(
+                "The transitions of the CRF are not finite (NaN or infinite): training diverged. "
+                "Lower the learning rate or clip gradients, and train again."
+            )
     X = model.ops.to_numpy(scores.dataXd)
     return tracks.decode(
         X.reshape((-1, layout.n_tracks, layout.n_tags)),

@@ -4,7 +4,7 @@ from thinc.api import Ops
 from thinc.types import ArrayXd, Floats1d, Floats2d, Floats3d
 
 from .recursion import Flow, Recursion, Weights
-from .transitions import Transitions
+from .transitions import Transitions, weigh
 
 
 class Counts(NamedTuple):
@@ -51,7 +51,7 @@ def _expected_transitions(
     """How often each transition is expected to be used."""
     assert recursion.transitions is not None
     xp, states, chains = recursion.ops.xp, recursion.states, recursion.chains
-    closed, opened = recursion.transitions[:2]
+    weighed = weigh(xp, recursion.transitions)
     M, C, n_tracks = states.n_labels, states.n_closed_tags, len(recursion.transitions.closed)
     tracks = chains.tracks_of_token if n_tracks > 1 else None
     leaving = flow.states / weights.states
@@ -62,14 +62,14 @@ def _expected_transitions(
     from_closed, from_open = leaving[: states.n_closed], leaving[states.n_closed :]
     ops = recursion.ops
     d_closed = _pair_sums(ops, from_closed, weights.tags[:C], tracks, n_tracks)
-    d_open = xp.empty(opened.shape, dtype="float32")
+    d_open = xp.empty(weighed.open.shape, dtype="float32")
     for label in range(M):
         into = weights.tags[C + label :: M]
         d_open[..., label] = _pair_sums(ops, from_open[label::M], into, tracks, n_tracks)
     ending = None if tracks is None else chains.tracks_of_piece[chains.last_pieces]
     ones = xp.ones((1, last.shape[1]), dtype="float32")
     d_end = _pair_sums(ops, ones, last, ending, n_tracks)[:, 0]
-    return Transitions(d_closed * xp.exp(closed), d_open * xp.exp(opened), d_end)
+    return Transitions(d_closed * weighed.closed, d_open * weighed.open, d_end)
 
 
 def _pair_sums(

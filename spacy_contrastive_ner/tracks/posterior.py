@@ -5,11 +5,11 @@ from thinc.api import NumpyOps
 
 from .chains import Chains
 from .recursion import Recursion
-from .transitions import Transitions
+from .transitions import Transitions, weigh
 
-# No span less probable than this is listed. Of spans with at least this posterior there are at
-# most 1 / FLOOR a token and track, since the expected number of entities cannot exceed the number
-# of tokens; without a floor every stretch of text would be listed.
+# No span less probable than this is listed. As the expected number of entities on a track cannot
+# exceed the number of its tokens, there are at most 1 / FLOOR such spans a token and track;
+# without a floor every stretch of text would be listed.
 FLOOR = 0.01
 
 
@@ -73,7 +73,7 @@ class SpanPosteriors:
         given = into / weights.states[n_closed:].reshape((n_open, 1, M, n))
         if transitions is not None:
             tracks = chains.tracks_of_token * (1 if len(transitions.open) > 1 else 0)
-            given *= numpy.exp(transitions.open)[tracks].transpose((1, 2, 3, 0))
+            given *= weigh(numpy, transitions).open[tracks].transpose((1, 2, 3, 0))
         given = chains.unpack(given)
         self.after_begin, self.after_in = given[0], given[-1]
 

@@ -229,7 +229,7 @@ def _settle(
     run (Callable[[ArrayXd, ArrayXd], ArrayXd]): Runs some pieces from given states.
     """
     inner = numpy.flatnonzero(source >= 0)
-    while len(inner):
+    for _ in range(len(inner)):
         here, there = ops.asarray(inner), ops.asarray(source[inner])
         wrong = ops.to_numpy((begun[:, here] != ended[:, there]).any(axis=0))
         again = inner[wrong]

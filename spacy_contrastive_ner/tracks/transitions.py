@@ -21,6 +21,9 @@ from thinc.types import Floats2d, FloatsXd
 from .chains import Chains
 from .layout import BEGIN, IN, LAST, UNIT
 
+# The smallest weight of a state.
+TINY = numpy.float32(1e-37)
+
 
 class Transitions(NamedTuple):
     """Learned scores for going from tag to tag. The first axis is a track, or of size 1 if all
@@ -35,6 +38,32 @@ class Transitions(NamedTuple):
     closed: FloatsXd
     open: FloatsXd
     end: FloatsXd
+
+
+class Weighed(NamedTuple):
+    """Transitions in probability space. Each row, the goals of one source, is divided by its
+    largest entry, whose log is kept apart.
+
+    closed, open (FloatsXd): As in Transitions.
+    log_closed, log_open (FloatsXd): What the rows were divided by. [K, 2 + 2M], [K, 2, M]
+    """
+
+    closed: FloatsXd
+    open: FloatsXd
+    log_closed: FloatsXd
+    log_open: FloatsXd
+
+
+def weigh(xp: Any, transitions: Transitions) -> Weighed:
+    """RETURNS (Weighed): The transitions in probability space."""
+    top_closed = transitions.closed.max(axis=2)
+    top_open = transitions.open.max(axis=2)
+    return Weighed(
+        xp.exp(transitions.closed - top_closed[:, :, None]),
+        xp.exp(transitions.open - top_open[:, :, None]),
+        top_closed,
+        top_open,
+    )
 
 
 class States:
@@ -87,8 +116,9 @@ class Mixer:
         if transitions is None:
             return
         self.shared = len(transitions.closed) == 1
-        weigh = (lambda scores: scores) if best else self.xp.exp
-        self.closed, self.open = weigh(transitions.closed), weigh(transitions.open)
+        self.closed, self.open = transitions.closed, transitions.open
+        if not best:
+            self.closed, self.open, *self.tops = weigh(self.xp, transitions)
 
     def tables(self, pieces: Optional[Any]) -> Any:
         """Look up the transitions of some pieces.
@@ -98,15 +128,14 @@ class Mixer:
         """
         if not self.learned:
             return None
-        if self.shared:
-            return self.closed[0][:, :, None], self.open[0][:, :, :, None]
         tracks = self.chains.tracks_of_piece
         tracks = tracks if pieces is None else tracks[pieces]
-        lay_flat = self.xp.ascontiguousarray
-        return (
-            lay_flat(self.closed[tracks].transpose((1, 2, 0))),
-            lay_flat(self.open[tracks].transpose((1, 2, 3, 0))),
-        )
+        if self.shared:
+            tracks = tracks[:1] * 0
+        lookups = [self.closed, self.open] if self.best else [self.closed, self.open, *self.tops]
+        return [
+            self.xp.ascontiguousarray(self.xp.moveaxis(table[tracks], 0, -1)) for table in lookups
+        ]
 
     def back(self, tags: Floats2d, tables: Any, n: int) -> Tuple[Floats2d, Floats2d, Floats2d]:
         """From the log weights of the tags to those of the states before them.
@@ -137,6 +166,9 @@ class Mixer:
         xp.exp(opened - top_open, out=weights[C:].reshape((2, M, n)))
         sums = self._sum_tags(weights, tables, n)
         xp.log(sums, out=logs)
+        if self.learned:
+            log_closed += tables[2][..., :n]
+            log_open += tables[3][..., :n]
         log_closed += top_closed
         log_open += top_open
         return weights, sums, logs
@@ -152,13 +184,14 @@ class Mixer:
             out_closed[0] = closed.sum(axis=0)
             out_open[0] = opened[0] + opened[1]
             return sums
-        from_closed, from_open = tables
+        from_closed, from_open = tables[:2]
         if self.shared:
             out_closed[:] = from_closed[:, :, 0] @ closed
         else:
             out_closed[:] = (from_closed[..., :n] * closed).sum(axis=1)
         out_open[:] = (from_open[..., :n] * opened).sum(axis=1)
-        return sums
+        # Only transitions that differ by more than float32 can tell apart come to nothing.
+        return self.xp.maximum(sums, TINY)
 
     def on(self, states: Floats2d, tables: Any, n: int) -> Floats2d:
         """Pass the probability of each state on to the tags that may follow it.
@@ -177,7 +210,7 @@ class Mixer:
             out[:C] = closed
             out_open[:] = opened
             return out
-        from_closed, from_open = tables
+        from_closed, from_open = tables[:2]
         if self.shared:
             out[:C] = from_closed[:, :, 0].T @ closed
         else:

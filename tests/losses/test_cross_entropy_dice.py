@@ -91,5 +91,7 @@ def test_is_registered_and_checks_its_settings():
     assert float(configured[0]) == float(direct[0])
     with pytest.raises(ValueError, match="token, batch"):
         make(scope="document")
+    with pytest.raises(ValueError, match="gamma must be positive"):
+        make(beta=1.0, gamma=0.0)
     with pytest.raises(ValueError, match="label_smoothing"):
         make(label_smoothing=1.0)

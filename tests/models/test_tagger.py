@@ -9,7 +9,7 @@ from spacy_contrastive_ner.annotations import Gold
 from spacy_contrastive_ner.models import tagger
 from spacy_contrastive_ner.tracks import Layout
 
-from ..util import CE, make_pipeline, train
+from ..util import CE, make_examples, make_pipeline, train
 
 GOLD = [Gold(4, [(0, 3, "A"), (1, 2, "A"), (3, 4, "B")], [], []), Gold(2, [], [], [])]
 
@@ -77,9 +77,9 @@ def test_label_weights(settings):
         model, docs, _ = make_model(label_weights=weights, **settings)
         scores = Ragged(numpy.ones((6, 15), dtype="float32"), model.predict(docs).lengths)
         gradients.append(tagger.learn(model, GOLD, scores)[1].dataXd)
-        table = model.get_ref("crf").layers[0]
-        if table.has_grad("closed"):
-            gradients[-1] = [gradients[-1], table.get_grad("closed").copy()]
+        of_transitions = model.get_ref("crf").layers[0].attrs.get("gradient")
+        if of_transitions:
+            gradients[-1] = [gradients[-1], of_transitions["closed"]]
     plain, weighted = gradients
     if settings:
         assert numpy.allclose(weighted[:, :10], 3 * plain[:, :10], atol=1e-5)
@@ -114,23 +114,48 @@ def test_imitation():
         assert gradient.dataXd[at] == pytest.approx((values[0] - values[1]) / 2e-2, abs=2e-3)
 
 
-def test_a_second_initialize_keeps_what_is_there():
+def test_a_second_initialize_starts_anew():
+    """All but the labels: weights that belong to an older encoder are worth nothing."""
     nlp = make_pipeline()
     train(nlp)
     pipe = nlp.get_pipe("contrastive_ner")
-    before = pipe.model.get_ref("heads").layers[0].get_param("W").copy()
-    from ..util import TEXTS, make_examples
+    deeper = ("the Court of the City of Rome", [(1, 7, "GPE"), (4, 7, "GPE"), (5, 6, "DATE")])
+    nlp.initialize(lambda: make_examples(nlp, [deeper]))
+    assert pipe.label_data == {"GPE": 2, "ORG": 2, "PER": 1, "DATE": 1}
+    transitions = pipe.model.get_ref("crf").layers[0].get_param("closed")
+    assert len(transitions) == 6 and not transitions.any()
 
-    texts = [*TEXTS, ("on Monday", [(1, 2, "DATE")])]
-    pipe.initialize(lambda: make_examples(nlp, texts))
-    after = pipe.model.get_ref("heads").layers[0].get_param("W")
-    assert pipe.labels == ("GPE", "ORG", "PER", "DATE")
-    assert numpy.array_equal(after[:20], before) and len(after) == 25
+
+def test_looking_at_the_loss_changes_nothing():
+    model, docs, _ = make_model()
+    layer = model.get_ref("crf").layers[0]
+    scores, backprop = model.begin_update(docs)
+    for _ in range(3):
+        _, gradient, _ = tagger.learn(model, GOLD, scores)
+    assert not layer.has_grad("closed")
+    backprop(gradient)
+    once = layer.get_grad("closed").copy()
+    assert once.any()
+    scores, backprop = model.begin_update(docs)
+    backprop(scores)
+    assert numpy.array_equal(layer.get_grad("closed"), once)
+
+
+def test_transitions_that_are_not_finite():
+    model, docs, _ = make_model()
+    scores = model.predict(docs)
+    model.get_ref("crf").layers[0].get_param("closed")[0, 0] = numpy.nan
+    with pytest.raises(ValueError, match="transitions of the CRF are not finite"):
+        tagger.find(model, [4, 2], scores, "viterbi", 0.5)
 
 
 def test_settings_are_checked():
     with pytest.raises(ValueError, match="label_weights names C, but the labels are A, B"):
         make_model(label_weights={"C": 2.0})
+    with pytest.raises(ValueError, match="cannot be used with a CRF on a joint track"):
+        make_model(heads="joint", label_weights={"A": 2.0})
+    with pytest.raises(ValueError, match="hidden_width"):
+        make_model(hidden_width=-3)
     with pytest.raises(ValueError, match="not negative"):
         make_model(label_weights={"A": -1.0})
     with pytest.raises(ValueError, match="dropout"):

@@ -160,9 +160,31 @@ def test_extreme_scores_stay_finite():
     scores = rng.normal(0, 1e4, (40, 2, 5)).astype("float32")
     layout = Layout.build("per_label", {"A": 2})
     tags = tracks.targets(layout, [40], [[(0, 30, "A"), (5, 6, "A")]]).tags
-    for transitions in (None, random_transitions(rng, 2, 1)):
+    for scale in (0, 1, 20):
+        transitions = random_transitions(rng, 2, 1, scale=scale) if scale else None
         loss, d_scores, _ = tracks.crf_loss(OPS, scores, [40], tags, transitions=transitions)
         assert numpy.isfinite(loss) and numpy.isfinite(d_scores).all()
         best = tracks.viterbi(OPS, scores, [40], transitions)
         own = tracks.crf_loss(OPS, scores, [40], best, transitions=transitions)[0]
         assert float(own) < 1.0 < float(loss)
+
+
+def test_strong_transitions_stay_exact():
+    """Transitions far beyond what float32 holds in probability space."""
+    rng = numpy.random.default_rng(4)
+    scores = rng.normal(0, 2, (5, 1, 5)).astype("float32")
+    transitions = random_transitions(rng, 1, 1)
+    transitions.closed[:] += 120
+    transitions.open[:] -= 120
+    table = table_of(transitions, 0)
+    total = tracks.log_partition(OPS, scores, [5], transitions)[0, 0]
+    assert total == pytest.approx(oracle.log_partition(scores[:, 0], table), rel=1e-5)
+    probs = tracks.posteriors(OPS, scores, [5], transitions)
+    assert numpy.allclose(probs[:, 0], oracle.tag_posteriors(scores[:, 0], table), atol=1e-4)
+
+
+def test_nan_comes_back():
+    """A NaN does not keep the pieces of a long document running."""
+    scores = numpy.full((300, 1, 5), numpy.nan, dtype="float32")
+    tags = numpy.zeros((300, 1), dtype="uint8")
+    assert numpy.isnan(tracks.crf_loss(OPS, scores, [300], tags)[0])
