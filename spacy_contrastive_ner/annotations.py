@@ -1,6 +1,6 @@
 """Where gold annotation is read, and where predictions are written."""
 
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy
 from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH
@@ -8,6 +8,8 @@ from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
 from .tracks.layout import LabelledSpan
+
+Scores = Union[Sequence[float], numpy.ndarray]
 
 
 class Gold(NamedTuple):
@@ -111,12 +113,12 @@ def write_spans(
     return spans
 
 
-def write_ents(doc: Doc, spans: Sequence[Span], scores: Sequence[float], overwrite: bool) -> None:
+def write_ents(doc: Doc, spans: Sequence[Span], scores: Scores, overwrite: bool) -> None:
     """Set `doc.ents` to the non-overlapping set of spans with the highest total score.
 
     doc (Doc): The document.
     spans (Sequence[Span]): The spans.
-    scores (Sequence[float]): Their scores.
+    scores (Scores): Their scores.
     overwrite (bool): Whether entities that are on the doc give way. If not, they and blocked
         tokens stay and the spans have to fit around them.
     """
@@ -136,7 +138,7 @@ def write_ents(doc: Doc, spans: Sequence[Span], scores: Sequence[float], overwri
     doc.set_ents([*kept, *(spans[i] for i in chosen)], blocked=blocked, default="outside")
 
 
-def flat_view(spans: Sequence[Tuple[int, int]], scores: Sequence[float]) -> List[int]:
+def flat_view(spans: Sequence[Tuple[int, int]], scores: Scores) -> List[int]:
     """Choose the non-overlapping spans with the highest total score, exactly. Of sets with equal
     scores the one that covers more tokens is taken.
 
@@ -144,7 +146,7 @@ def flat_view(spans: Sequence[Tuple[int, int]], scores: Sequence[float]) -> List
     takes it together with the best choice among those that end before it starts.
 
     spans (Sequence[Tuple[int, int]]): (start, end) of each span.
-    scores (Sequence[float]): The score of each span.
+    scores (Scores): The score of each span.
     RETURNS (List[int]): The places of the chosen spans, by start.
     """
     order = sorted(range(len(spans)), key=lambda i: spans[i][1])

@@ -3,6 +3,7 @@
 import math
 from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
+import numpy
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
@@ -255,7 +256,7 @@ class ContrastiveNER(TrainablePipe):
         lengths = [len(doc) for doc in docs]
         cfg = self.cfg
         starts = ends = labels = documents = []
-        probabilities: Any = []
+        probabilities = numpy.zeros(0, dtype="float32")
         if scores is not None:
             found = self.model.attrs["find"](
                 self.model, lengths, scores, cfg["decoder"], float(cfg["threshold"])
@@ -352,7 +353,7 @@ class ContrastiveNER(TrainablePipe):
         get_examples (Callable[[], Iterable[Example]]): Returns the training examples.
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Labels]): The labels, as a list, or with their number of layers as
-            `spacy init labels` writes them. Without them all examples are read.
+            `spacy init labels` writes them. Without them they are those of the examples.
         """
         validate_get_examples(get_examples, "ContrastiveNER.initialize")
         examples = list(get_examples())
