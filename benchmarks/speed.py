@@ -120,7 +120,7 @@ def peak_memory(nlp: Language, documents: List[List[str]]) -> float:
 
     def work(queue: Any) -> None:
         docs = fresh(nlp, documents)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KB
         for _ in nlp.pipe(docs, batch_size=64):
             pass
         queue.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)

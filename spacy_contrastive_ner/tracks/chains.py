@@ -147,20 +147,26 @@ class Chains:
         """The length of the longest piece."""
         return len(self.active)
 
-    def steps(self, pieces: Optional[ArrayXd], n_steps: int) -> Iterator[Tuple[int, Any]]:
+    def steps(
+        self, pieces: Optional[ArrayXd], n_steps: int, first_step: int = 0
+    ) -> Iterator[Tuple[int, Any]]:
         """Walk through time.
 
         pieces (Optional[ArrayXd]): The pieces that walk, by size, or None for all.
-        n_steps (int): The number of steps at most.
+        n_steps (int): The step to stop before.
+        first_step (int): The step to start at.
         YIELDS (Tuple[int, Any]): How many of the pieces have a token at this step (always the
             first ones), and what indexes these tokens in packed arrays.
         """
         if pieces is None:
-            for n, first in zip(self.active[:n_steps].tolist(), self.offsets.tolist()):
+            steps = zip(
+                self.active[first_step:n_steps].tolist(), self.offsets[first_step:].tolist()
+            )
+            for n, first in steps:
                 yield n, slice(first, first + n)
         else:
             sizes = self.sizes[self.ops.to_numpy(pieces)]
-            for step, first in enumerate(self.offsets[:n_steps].tolist()):
+            for step, first in enumerate(self.offsets[first_step:n_steps].tolist(), first_step):
                 n = int(numpy.searchsorted(-sizes, -step, side="left"))
                 if n == 0:
                     return

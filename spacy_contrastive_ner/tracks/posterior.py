@@ -56,14 +56,17 @@ class SpanPosteriors:
         self.chain[self.document, self.track] = numpy.arange(len(self.document))
         starts = numpy.cumsum(sizes) - sizes
         chains = Chains(ops, starts[self.document], sizes[self.document], self.track)
-        self.firsts, self.lengths = chains.firsts, chains.lengths
+        self.firsts = chains.firsts
+        # The arrays stay packed. Where the tokens, chain by chain, are packed, and where from.
+        self.unpacked, self.chain_of_token = chains.unpacked, chains.chain_of_token
+        self.packed = numpy.empty_like(self.unpacked)
+        self.packed[self.unpacked] = numpy.arange(len(self.unpacked))
         M = (scores.shape[2] - 1) // 4
         recursion = Recursion(ops, chains, M, transitions)
         weights = recursion.backward(recursion.pick(scores))
         flow = recursion.forward(weights)
         # The probability of B and of U. [M, n]
-        self.begin = chains.unpack(flow.tags[1 : 1 + M])
-        self.unit = chains.unpack(flow.tags[1 + M : 1 + 2 * M])
+        self.begin, self.unit = flow.tags[1 : 1 + M], flow.tags[1 + M : 1 + 2 * M]
         # The probability of I and of L, after B and after I (which learned transitions tell
         # apart, and mere constraints do not). [1 or 2, 2, M, n]
         n_closed = recursion.states.n_closed
@@ -74,34 +77,32 @@ class SpanPosteriors:
         if transitions is not None:
             tracks = chains.tracks_of_token * (1 if len(transitions.open) > 1 else 0)
             given *= weigh(numpy, transitions).open[tracks].transpose((1, 2, 3, 0))
-        given = chains.unpack(given)
         self.after_begin, self.after_in = given[0], given[-1]
 
     def of(self, spans: TrackSpans) -> numpy.ndarray:
         """RETURNS (numpy.ndarray): The probability of each span, float64. [n_spans]"""
         first = self.firsts[self.chain[spans.document, spans.track]] + spans.start
         last = first + (spans.end - spans.start) - 1
-        place = spans.place
-        p = numpy.where(last == first, self.unit[place, first], self.begin[place, first])
+        place, at = spans.place, self.packed
+        p = numpy.where(last == first, self.unit[place, at[first]], self.begin[place, at[first]])
         p = p.astype("float64")
         longer = numpy.flatnonzero(last > first)
-        second = (first + 1)[longer]
         closing = numpy.where(
-            second == last[longer],
-            self.after_begin[1, place[longer], last[longer]],
-            self.after_in[1, place[longer], last[longer]],
+            first[longer] + 1 == last[longer],
+            self.after_begin[1, place[longer], at[last[longer]]],
+            self.after_in[1, place[longer], at[last[longer]]],
         )
         p[longer] *= closing
         # The inner tokens: I after B, then I after I as often as the span is long.
         inner = numpy.flatnonzero(last > first + 1)
-        p[inner] *= self.after_begin[0, place[inner], first[inner] + 1]
-        at = first + 2
+        p[inner] *= self.after_begin[0, place[inner], at[first[inner] + 1]]
+        token = first + 2
         while True:
-            inner = inner[at[inner] < last[inner]]
+            inner = inner[token[inner] < last[inner]]
             if not len(inner):
                 return p
-            p[inner] *= self.after_in[0, place[inner], at[inner]]
-            at[inner] += 1
+            p[inner] *= self.after_in[0, place[inner], at[token[inner]]]
+            token[inner] += 1
 
     def at_least(self, threshold: numpy.ndarray) -> TrackSpans:
         """List every span that is probable enough.
@@ -109,25 +110,28 @@ class SpanPosteriors:
         threshold (numpy.ndarray): For each track, what a probability must reach; above 0. [K]
         RETURNS (TrackSpans): The spans.
         """
-        chain = numpy.repeat(numpy.arange(len(self.lengths)), self.lengths)
-        least = threshold[self.track[chain]]
+        least = threshold[self.track[self.chain_of_token]]
+        # Each found span as the packed place of its first token, its length, the label's place.
         place, first = numpy.nonzero(self.unit >= least)
-        found: List[numpy.ndarray] = [numpy.stack([first, first + 1, place])]
+        found: List[numpy.ndarray] = [numpy.stack([first, numpy.ones_like(first), place])]
         # Walk on from every B that is probable enough, for as long as the entity stays open.
         place, first = numpy.nonzero(self.begin >= least)
         p = self.begin[place, first].astype("float64")
-        end = first + 1
+        length = 1
         given = self.after_begin
         while len(first):
-            closes = p * given[1, place, end] >= least[first]
-            found.append(numpy.stack([first, end + 1, place])[:, closes])
-            p = p * given[0, place, end]
+            token = self.packed[self.unpacked[first] + length]
+            length += 1
+            closes = p * given[1, place, token] >= least[first]
+            lengths = numpy.full_like(first, length)
+            found.append(numpy.stack([first, lengths, place])[:, closes])
+            p = p * given[0, place, token]
             open_ = p >= least[first]
-            first, place, p, end = first[open_], place[open_], p[open_], end[open_] + 1
+            first, place, p = first[open_], place[open_], p[open_]
             given = self.after_in
-        starts, ends, places = numpy.concatenate(found, axis=1)
-        chains = chain[starts]
-        offset = self.firsts[chains]
+        firsts, lengths, places = numpy.concatenate(found, axis=1)
+        chains = self.chain_of_token[firsts]
+        starts = self.unpacked[firsts] - self.firsts[chains]
         return TrackSpans(
-            self.document[chains], starts - offset, ends - offset, self.track[chains], places
+            self.document[chains], starts, starts + lengths, self.track[chains], places
         )

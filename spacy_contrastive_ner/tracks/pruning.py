@@ -1,4 +1,4 @@
-from typing import Optional, Sequence, Tuple, Union
+from typing import List, Optional, Sequence, Union
 
 import numpy
 from thinc.api import Ops
@@ -16,47 +16,54 @@ def live_tokens(
 
     Take any path with an entity on it, and put O in the entity's place. If the path gains by
     that, the entity is not on the best path. And the posterior of an entity is at most
-    sigmoid(gain), as each path with it has such a counterpart without it. So a token matters only
-    if some stretch around it has a high enough sum of each token's best gain, and that is a
-    cumulative sum away. Borders of documents are left out of account, which can only add tokens.
+    sigmoid(gain), as each path with it has such a counterpart without it.
+
+    The gain of an entity from i to j is B_i + I_(i+1) + .. + I_(j-1) + L_j, each less the O of its
+    token, so with C the cumulative sum of I it is (L_j + C_(j-1)) - (C_i - B_i): the best of all
+    entities around a token is a running maximum less a running minimum. Borders of documents are
+    left out of account, which can only add tokens.
 
     scores (numpy.ndarray): [N, K, 1 + 4M]
     least (Union[float, numpy.ndarray]): The gain that an entity must exceed, on each track. [K]
     transitions (Optional[Transitions]): Learned transitions, if any.
     RETURNS (numpy.ndarray): [N, K], bool.
     """
+    live = numpy.zeros(scores.shape[:2], dtype="bool")
     if not len(scores):
-        return numpy.zeros(scores.shape[:2], dtype="bool")
-    gain = scores[:, :, 1].astype("float64")
-    for tag in range(2, scores.shape[2]):
-        numpy.maximum(gain, scores[:, :, tag], out=gain)
-    gain -= scores[:, :, 0]
-    if transitions is not None:
-        once, each = _most_from_transitions(transitions)
-        gain += each
-        least = least - once
-    total = numpy.zeros((len(gain) + 1, gain.shape[1]), dtype="float64")
-    numpy.cumsum(gain, axis=0, out=total[1:])
-    # The best sum of a stretch that holds token i: max of total after i - min of total before it.
-    highest = numpy.maximum.accumulate(total[:0:-1], axis=0)[::-1]
-    lowest = numpy.minimum.accumulate(total[:-1], axis=0)
-    # A cumulative sum is not exact: leave a margin.
-    margin = 1e-9 * float(numpy.abs(total).max()) + 1e-6
-    return highest - lowest > least - margin
+        return live
+    for label in range((scores.shape[2] - 1) // 4):
+        four = scores[:, :, 1 + 4 * label : 5 + 4 * label].transpose((2, 0, 1))
+        begin, within, last, unit = four - scores[:, :, 0]
+        if transitions is not None:
+            bonus = _most_from_transitions(transitions, label)
+            begin, within, last, unit = (
+                gain + more for gain, more in zip((begin, within, last, unit), bonus)
+            )
+        total = numpy.cumsum(within, axis=0, dtype="float64")
+        # A cumulative sum is not exact: leave a margin.
+        margin = 1e-9 * float(numpy.abs(total).max()) + 1e-5
+        opened = numpy.minimum.accumulate(total - begin, axis=0)
+        closed = numpy.maximum.accumulate((last + (total - within))[::-1], axis=0)[::-1]
+        live |= closed - opened > least - margin
+        live |= unit > least - margin
+    return live
 
 
-def _most_from_transitions(transitions: Transitions) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """What an entity can gain over O by its transitions at most: so much once, and so much for
-    each of its tokens. [K], [K]
+def _most_from_transitions(transitions: Transitions, label: int) -> List[numpy.ndarray]:
+    """What the B, I, L and U of an entity can gain over O by their transitions at most: into B or
+    U instead of O, within instead of from O to O, out of L or U instead of out of O. [K] each
     """
     closed, opened, end = transitions
     M = opened.shape[-1]
-    # Into B or U instead of O, from L or U instead of O, and within instead of from O to O.
-    enter = (closed[:, :, 1:] - closed[:, :, :1]).max(axis=(1, 2))
-    leave = (closed[:, 1 : 1 + 2 * M] - closed[:, :1]).max(axis=(1, 2))
-    leave = numpy.maximum(leave, (end[:, 1:] - end[:, :1]).max(axis=1))
-    within = opened.max(axis=(1, 2, 3)) - closed[:, 0, 0]
-    return enter + leave - within, within
+    stay = closed[:, 0, 0]
+    enter, leave = [], []
+    for goal in (1 + label, 1 + M + label):
+        enter.append((closed[:, :, goal] - closed[:, :, 0]).max(axis=1))
+    for source in (1 + label, 1 + M + label):
+        out = (closed[:, source] - closed[:, 0]).max(axis=1)
+        leave.append(numpy.maximum(out, end[:, source] - end[:, 0]))
+    into = opened[..., label].max(axis=1) - stay[:, None]
+    return [enter[0], into[:, 0], into[:, 1] + leave[0], enter[1] + leave[1]]
 
 
 def live_chains(ops: Ops, live: numpy.ndarray, lengths: Sequence[int]) -> Chains:

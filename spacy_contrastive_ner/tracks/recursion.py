@@ -23,8 +23,11 @@ from .transitions import Mixer, States, Transitions
 # Stands for log(0). Finite, so that sums and differences of it are no NaN.
 NEVER = -1e30
 
-# How many tokens of the next piece are looked at to guess what follows a piece.
+# How many tokens beyond its border are looked at to guess what a piece starts from.
 LOOK_AHEAD = 16
+
+# How far the guess may be off, relative to 1 or to the value: what float32 cannot tell apart.
+ROUNDING = 1e-6
 
 
 class Weights(NamedTuple):
@@ -166,9 +169,9 @@ class Recursion:
         bring = xp.zeros((n_states, len(self.order)), dtype="float32")
         bring[self.after, xp.arange(len(self.order))] = 1.0
 
-        def run(state: Floats2d, pieces: Optional[ArrayXd]) -> Floats2d:
+        def run(state: Floats2d, pieces: Optional[ArrayXd], first_step: int = 0) -> Floats2d:
             tables = mixer.tables(pieces)
-            for n, at in chains.steps(pieces, chains.n_steps):
+            for n, at in chains.steps(pieces, chains.n_steps, first_step):
                 before = state[:, :n]
                 out.states[:, at] = before
                 tags = weights.tags[:, at] * mixer.on(before / weights.states[:, at], tables, n)
@@ -180,6 +183,16 @@ class Recursion:
         begun[0] = 1.0
         begun[0, chains.opening] = 0.0
         begun[self.states.start, chains.opening] = 1.0
+        inner = numpy.flatnonzero(chains.previous >= 0)
+        if len(inner):
+            # The piece before is a full one: a look at its end gives a good guess.
+            inner = inner[numpy.argsort(chains.previous[inner])]
+            preceding = self.ops.asarray(chains.previous[inner])
+            guess = begun[:, :1] * 0
+            guess[0] = 1.0
+            guess = xp.repeat(guess, len(inner), axis=1)
+            guess = run(guess, preceding, max(0, chains.n_steps - LOOK_AHEAD))
+            begun[:, self.ops.asarray(inner)] = guess
         out.last[:] = run(begun.copy(), None)
         _settle(self.ops, chains.previous, begun, out.last, run)
         return out
@@ -219,9 +232,9 @@ def _settle(
     ended: Any,
     run: Callable[[Any, Any], Any],
 ) -> None:
-    """Run pieces again until each started from what its neighbour came to. After n rounds the
-    first n pieces from the border of a document are final, so there is an end to it; the
-    influence of a guess mostly dies out within a few tokens, and one round is all.
+    """Run pieces again until each started from what its neighbour came to, up to rounding. After
+    n rounds the first n pieces from the border of a document are final, so there is an end to
+    it; the influence of a guess mostly dies out within a few tokens, and no round is needed.
 
     source (numpy.ndarray): For each piece the neighbour it starts from, or -1. [R]
     begun (ArrayXd): The states the pieces started from. [., R]
@@ -231,7 +244,9 @@ def _settle(
     inner = numpy.flatnonzero(source >= 0)
     for _ in range(len(inner)):
         here, there = ops.asarray(inner), ops.asarray(source[inner])
-        wrong = ops.to_numpy((begun[:, here] != ended[:, there]).any(axis=0))
+        true = ended[:, there]
+        gap = abs(begun[:, here] - true)
+        wrong = ops.to_numpy((gap > ROUNDING * (1.0 + abs(true))).any(axis=0))
         again = inner[wrong]
         if not len(again):
             return
