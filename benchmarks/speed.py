@@ -77,7 +77,7 @@ def build(name: str, examples: List[Example], updates: int) -> Language:
     return nlp
 
 
-def shapes(examples: List[Example], records: List[Dict[str, Any]]) -> Dict[str, List[List[str]]]:
+def shapes(examples: List[Example]) -> Dict[str, List[List[str]]]:
     """The words of the documents, in three shapes."""
     paragraphs = [[t.text for t in eg.reference] for eg in examples]
     words = [word for paragraph in paragraphs for word in paragraph]
@@ -120,7 +120,7 @@ def peak_memory(nlp: Language, documents: List[List[str]]) -> float:
 
     def work(queue: Any) -> None:
         docs = fresh(nlp, documents)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KB
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for _ in nlp.pipe(docs, batch_size=64):
             pass
         queue.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
@@ -152,7 +152,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--updates", type=int, default=200, help="training before measuring")
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS))
-    parser.add_argument("--skip-large", action="store_true", help="leave the long document out")
+    parser.add_argument(
+        "--what", nargs="+", default=["sentences", "paragraphs", "one document", "training"]
+    )
     args = parser.parse_args()
     numpy.seterr(all="warn")
     for n_labels in args.labels:
@@ -162,8 +164,8 @@ def main() -> None:
             many_labels(train, n_labels)
         systems = {name: build(name, train, args.updates) for name in args.systems}
         test = common.read_examples(nlp, args.corpus, "test")
-        for shape, documents in shapes(test, []).items():
-            if shape == "one document" and args.skip_large:
+        for shape, documents in shapes(test).items():
+            if shape not in args.what:
                 continue
             rows: Dict[str, List[float]] = {name: [] for name in systems}
             for _ in range(args.rounds):
@@ -174,6 +176,8 @@ def main() -> None:
             rows = {name: values for name, values in rows.items() if values}
             memory = {name: peak_memory(systems[name], documents) for name in rows}
             table(f"Inference, {n_labels} labels, {shape}", rows, memory)
+        if "training" not in args.what:
+            continue
         rows = {name: [] for name in systems}
         for _ in range(args.rounds):
             for name, system in systems.items():
