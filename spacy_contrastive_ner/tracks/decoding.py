@@ -113,7 +113,7 @@ def _on_best_path(
     hit = numpy.zeros((len(lengths), len(track_labels)), dtype="bool")
     hit[found.document, found.track] = True
     posteriors = SpanPosteriors(scores, lengths, _all_layers(hit, track_labels), transitions)
-    return _of_any_layer(found, posteriors, track_labels)
+    return _of_any_layer(found, [posteriors], track_labels)
 
 
 def _probable(
@@ -133,8 +133,15 @@ def _probable(
     document = numpy.repeat(numpy.arange(len(lengths)), lengths)
     hit = numpy.zeros((len(lengths), len(track_labels)), dtype="bool")
     hit[document[chains.starts], chains.tracks] = True
-    posteriors = SpanPosteriors(scores, lengths, _all_layers(hit, track_labels), transitions)
-    found = _of_any_layer(posteriors.at_least(least), posteriors, track_labels)
+    posteriors = SpanPosteriors(scores, lengths, hit, transitions)
+    listed = posteriors.at_least(least)
+    # The other layers of a label are asked for only where the label has been found at all.
+    known = hit.copy()
+    hit[:] = False
+    hit[listed.document, listed.track] = True
+    others = _all_layers(hit, track_labels) & ~known
+    rest = SpanPosteriors(scores, lengths, others, transitions)
+    found = _of_any_layer(listed, [posteriors, rest], track_labels)
     enough = found.probability >= numpy.float32(threshold)
     return Found(*(column[enough] for column in found))
 
@@ -147,23 +154,34 @@ def _all_layers(hit: numpy.ndarray, track_labels: numpy.ndarray) -> numpy.ndarra
 
 
 def _of_any_layer(
-    found: TrackSpans, posteriors: SpanPosteriors, track_labels: numpy.ndarray
+    found: TrackSpans, posteriors: Sequence[SpanPosteriors], track_labels: numpy.ndarray
 ) -> Found:
-    """Give each span of each label the probability that at least one layer holds it."""
+    """Give each span of each label the probability that at least one layer holds it.
+
+    found (TrackSpans): The spans; the same span may stand on several layers.
+    posteriors (Sequence[SpanPosteriors]): Together they know all layers of each found label in
+        its document, each layer once.
+    track_labels (numpy.ndarray): The index of the label at each place of each track. [K, M]
+    RETURNS (Found): Each span once.
+    """
     label = track_labels[found.track, found.place]
     distinct, at = numpy.unique(
         numpy.stack([found.document, found.start, found.end, label]), axis=1, return_index=True
     )
     found = TrackSpans(*(column[at] for column in found))
-    absent = 1.0 - posteriors.of(found)
+    absent = numpy.ones(len(at), dtype="float64")
     label = distinct[3]
     for track in range(len(track_labels)):
         # Only per-label tracks have siblings, and these have one place.
-        same = numpy.flatnonzero((track_labels[track, 0] == label) & (found.track != track))
-        if track_labels.shape[1] == 1 and len(same):
-            on_track = TrackSpans(*(column[same] for column in found))
-            on_track = on_track._replace(track=numpy.full(len(same), track))
-            absent[same] *= 1.0 - posteriors.of(on_track)
+        holds = found.track == track
+        if track_labels.shape[1] == 1:
+            holds = track_labels[track, 0] == label
+        for part in posteriors:
+            same = numpy.flatnonzero(holds & (part.chain[found.document, track] >= 0))
+            if len(same):
+                on_track = TrackSpans(*(column[same] for column in found))
+                on_track = on_track._replace(track=numpy.full(len(same), track))
+                absent[same] *= 1.0 - part.of(on_track)
     document, start, end, label = distinct
     return Found(document, start, end, label, (1.0 - absent).astype("float32"))
 
