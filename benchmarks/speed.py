@@ -156,7 +156,7 @@ def main() -> None:
         "--what", nargs="+", default=["sentences", "paragraphs", "one document", "training"]
     )
     args = parser.parse_args()
-    numpy.seterr(all="warn")
+    numpy.seterr(all="warn", under="ignore")
     for n_labels in args.labels:
         nlp = common.pipeline("xx", 0)
         train = common.read_examples(nlp, args.corpus, "train")

@@ -61,6 +61,30 @@ def read_gold(example: Example, spans_key: str, missing_key: Optional[str]) -> G
     return Gold(n_tokens, spans, missing, misaligned)
 
 
+def read_doc(
+    doc: Doc, spans_key: str, missing_key: Optional[str] = None, use_ents: bool = False
+) -> Gold:
+    """Read the annotation of a document on its own tokens. Without the span group, all of it is
+    missing; so are, with `use_ents`, the tokens that are not annotated.
+
+    doc (Doc): The annotated document.
+    spans_key (str): The key of the entities in `doc.spans`.
+    missing_key (Optional[str]): The key of the stretches whose annotation is unknown.
+    use_ents (bool): Whether to read `doc.ents` instead of the span group.
+    RETURNS (Gold): The annotation.
+    """
+    missing: List[LabelledSpan] = []
+    if missing_key is not None and missing_key in doc.spans:
+        missing = _triples(doc.spans[missing_key])
+    if use_ents:
+        unknown = numpy.flatnonzero(doc.to_array(ENT_IOB) == 0).tolist()
+        missing += [(token, token + 1, "") for token in unknown]
+        return Gold(len(doc), _triples(doc.ents), missing, [])
+    if spans_key not in doc.spans:
+        return Gold(len(doc), [], [(0, len(doc), "")], [])
+    return Gold(len(doc), _triples(doc.spans[spans_key]), missing, [])
+
+
 def _triples(spans: Iterable[Span]) -> List[LabelledSpan]:
     return [(span.start, span.end, span.label_) for span in spans]
 

@@ -192,3 +192,105 @@ def cross_entropy_dice(
             lower = sum(P * P + Y * Y for _, P, Y in seen) + gamma
             total += sum(weight for weight, _, _ in seen) * beta * (1 - upper / lower)
     return total
+
+
+def cosine(a: numpy.ndarray, b: numpy.ndarray) -> float:
+    lengths = math.sqrt((a * a).sum()) * math.sqrt((b * b).sum())
+    return float((a * b).sum()) / lengths if lengths else 0.0
+
+
+def related(
+    labels: numpy.ndarray, maybe: Optional[numpy.ndarray] = None
+) -> Tuple[List[List[int]], List[List[int]]]:
+    """The positives and the negatives of each row, one pair at a time."""
+    n = len(labels)
+    may = labels if maybe is None else labels | maybe
+    positives: List[List[int]] = [[] for _ in range(n)]
+    negatives: List[List[int]] = [[] for _ in range(n)]
+    for i in range(n):
+        for j in range(n):
+            if i == j:
+                continue
+            if any(labels[i] & labels[j]):
+                positives[i].append(j)
+            elif not any(may[i] & may[j]) and (any(labels[i]) or any(labels[j])):
+                negatives[i].append(j)
+    return positives, negatives
+
+
+def info_nce(rows, labels, maybe=None, temperature=0.1, reduction="pairs") -> float:
+    positives, negatives = related(labels, maybe)
+    s = [[cosine(a, b) / temperature for b in rows] for a in rows]
+    pairs: List[Tuple[int, int, float]] = []
+    for i in range(len(rows)):
+        for j in positives[i]:
+            if negatives[i]:
+                top = max([s[i][j], *(s[i][n] for n in negatives[i])])
+                total = sum(math.exp(s[i][n] - top) for n in negatives[i])
+                own = math.exp(s[i][j] - top)
+                pairs.append((i, j, -(s[i][j] - top) + math.log(own + total)))
+    if reduction == "pairs":
+        return sum(loss for _, _, loss in pairs) / len(pairs) if pairs else 0.0
+    total = 0.0
+    for label in range(labels.shape[1]):
+        within = [loss for i, j, loss in pairs if labels[i][label] and labels[j][label]]
+        total += sum(within) / len(within) if within else 0.0
+    return total
+
+
+def supcon(rows, labels, maybe=None, temperature=0.1) -> float:
+    """As published, less log |P|."""
+    positives, negatives = related(labels, maybe)
+    s = [[cosine(a, b) / temperature for b in rows] for a in rows]
+    losses = []
+    for i, P in enumerate(positives):
+        if P:
+            among = log_sum([s[i][a] for a in P + negatives[i]])
+            losses.append(sum(among - s[i][p] for p in P) / len(P) - math.log(len(P)))
+    return sum(losses) / len(losses) if losses else 0.0
+
+
+def gaussian_distance(a: numpy.ndarray, b: numpy.ndarray) -> float:
+    """Half the sum of both Kullback-Leibler divergences, log-determinants and all."""
+    (ma, va), (mb, vb) = numpy.split(a, 2), numpy.split(b, 2)
+
+    def divergence(m, v, m_, v_):
+        return 0.5 * (numpy.log(v_ / v) + v / v_ + (m - m_) ** 2 / v_ - 1).sum()
+
+    return float(0.5 * (divergence(ma, va, mb, vb) + divergence(mb, vb, ma, va)))
+
+
+def gaussian_kl(rows, labels, maybe=None, width=None, temperature=1.0) -> float:
+    """As published, less log |P|."""
+    positives, negatives = related(labels, maybe)
+    losses = []
+    for i, P in enumerate(positives):
+        if P:
+            d = {a: gaussian_distance(rows[i], rows[a]) / temperature for a in P + negatives[i]}
+            mean = log_sum([-d[p] for p in P]) - math.log(len(P))
+            losses.append(-(mean - log_sum([-x for x in d.values()])) - math.log(len(P)))
+    return sum(losses) / len(losses) if losses else 0.0
+
+
+def distance_logistic(
+    rows, labels, maybe=None, margin=1.0, label_smoothing=0.001, temperature=1.0
+) -> float:
+    positives, negatives = related(labels, maybe)
+
+    def cross_entropy(distance: float, y: float) -> float:
+        p = (1 + math.exp(-margin)) / (1 + math.exp(distance / temperature - margin))
+        return -y * math.log(p) - (1 - y) * math.log(1 - p) if y < 1 else -math.log(p)
+
+    loss = 0.0
+    for y, related_rows in ((1.0, positives), (0.0, negatives)):
+        smooth = y * (1 - label_smoothing) + label_smoothing / 2
+        # The least that any distance on the sphere can give.
+        grid = numpy.sqrt(numpy.maximum(numpy.linspace(0, 2, 20001) ** 2, 1e-7))
+        floor = min(cross_entropy(d, smooth) for d in grid)
+        losses = []
+        for i, others in enumerate(related_rows):
+            for j in others if positives[i] else ():
+                squared = 2 - 2 * cosine(rows[i], rows[j])
+                losses.append(cross_entropy(math.sqrt(max(squared, 1e-7)), smooth) - floor)
+        loss += 0.5 * sum(losses) / len(losses) if losses else 0.0
+    return loss

@@ -36,7 +36,15 @@ def literal(text):
 def test_registered_functions(name):
     registry = next(
         kind
-        for kind in ("architectures", "losses", "layers", "scorers")
+        for kind in (
+            "architectures",
+            "losses",
+            "layers",
+            "scorers",
+            "readers",
+            "batchers",
+            "augmenters",
+        )
         if spacy.registry.has(kind, name)
     )
     parameters = inspect.signature(spacy.registry.get(registry, name)).parameters

@@ -17,6 +17,9 @@ OURS = [
         "spacy_factories",
         "spacy_architectures",
         "spacy_scorers",
+        "spacy_readers",
+        "spacy_batchers",
+        "spacy_augmenters",
         "thinc_layers",
         "thinc_losses",
     )
@@ -63,6 +66,9 @@ def test_everything_registered_resolves(group, name):
         "spacy_factories": None,
         "spacy_architectures": spacy.registry.architectures,
         "spacy_scorers": spacy.registry.scorers,
+        "spacy_readers": spacy.registry.readers,
+        "spacy_batchers": spacy.registry.batchers,
+        "spacy_augmenters": spacy.registry.augmenters,
         "thinc_layers": spacy.registry.layers,
         "thinc_losses": spacy.registry.losses,
     }[group]
@@ -79,6 +85,9 @@ def test_names_are_there():
         "scorer",
         "CRF",
         "CrossEntropyDice",
+        "Corpus",
+        "BalancedBatcher",
+        "MentionReplacement",
     }
 
 

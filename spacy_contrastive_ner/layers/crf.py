@@ -51,6 +51,16 @@ def set_gradient(layer: Model[Floats2d, Floats2d], gradient: Transitions) -> Non
     layer.attrs["gradient"] = gradient._asdict()
 
 
+def scale_gradient(layer: Model[Floats2d, Floats2d], scale: float) -> None:
+    """Scale the gradient that waits to be added, if one does.
+
+    layer (Model[Floats2d, Floats2d]): The layer.
+    scale (float): What it is multiplied with.
+    """
+    waiting = layer.attrs.get("gradient") or {}
+    layer.attrs["gradient"] = {name: gradient * scale for name, gradient in waiting.items()}
+
+
 def reset_crf(container: Model[Floats2d, Floats2d]) -> None:
     """Start anew, without transitions."""
     container.layers[0] = CRF(container.layers[0].attrs["transitions"])

@@ -1,0 +1,209 @@
+import math
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import typer
+from spacy.cli._util import (
+    Arg,
+    Opt,
+    import_code,
+    parse_config_overrides,
+    setup_gpu,
+    show_validation_error,
+)
+from spacy.tokens import Doc
+from spacy.util import load_config
+from tqdm import tqdm
+from wasabi import Printer
+
+from ..pretraining.checkpoint import NAME as CHECKPOINT
+from ..pretraining.driver import Run
+from ..pretraining.export import export_transformer
+from .app import app
+
+WIDTHS = (5, 10, 8, 9, 10, 10, 6, 4)
+HEADER = ("epoch", "words", "loss", "dev loss", "neighbours", "silhouette", "rank", "")
+ALIGNS = ("r",) * 8
+
+
+@app.command(
+    "pretrain",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def pretrain_cli(
+    ctx: typer.Context,  # This is only used to read additional arguments
+    config_path: Path = Arg(
+        ...,
+        help="Path to config file, with a [pretraining] block",
+        exists=True,
+        dir_okay=False,
+        allow_dash=True,
+    ),
+    output_dir: Path = Arg(..., help="Directory for weights, log and checkpoint"),
+    resume: bool = Opt(
+        False,
+        "--resume",
+        "-r",
+        help="Go on with the run in the output directory, as if it had never stopped",
+    ),
+    dev: Optional[str] = Opt(
+        None,
+        "--dev",
+        "-d",
+        help="Block of the config with the corpus to judge by after each epoch [default: corpora.dev, if it is there]",
+    ),
+    patience: Optional[int] = Opt(
+        None,
+        "--patience",
+        "-p",
+        min=0,
+        help="Stop when so many epochs brought nothing better, 0 for never [default: as in the config]",
+    ),
+    select: Optional[str] = Opt(
+        None,
+        "--select",
+        help="What is better: the lower 'loss' on dev, or the higher 'accuracy' of nearest neighbours [default: as in the config, or loss]",
+    ),
+    export: Optional[Path] = Opt(
+        None,
+        "--export",
+        "-e",
+        help="Directory for the best transformer as a Hugging Face model with its tokenizer, to be named in another config",
+    ),
+    code_path: Optional[Path] = Opt(
+        None,
+        "--code",
+        "-c",
+        help="Path to Python file with additional code (registered functions) to be imported",
+    ),
+    use_gpu: int = Opt(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
+    silent: bool = Opt(False, "--silent", "-S", help="Print errors only"),
+) -> None:
+    """
+    Pretrain the encoder of a pipeline on annotated documents (stage 1), so that
+    entities of one label lie close together.
+
+    Takes the same config as `spacy pretrain` and writes weights for
+    `[initialize] init_tok2vec`: model-best.bin, by the dev corpus, and
+    model-last.bin. After each epoch it judges the encoder on the dev corpus: the
+    loss, how often the nearest neighbours of a token have its label, how well
+    labels are set apart (silhouette), and how many dimensions are in use (rank).
+    Ctrl-C saves and stops; --resume goes on from there. Settings can be
+    overridden: --pretraining.max_epochs 10
+    """
+    msg = Printer(no_print=silent)
+    err = Printer()
+    if select not in (None, "loss", "accuracy"):
+        err.fail(f"--select is {select!r}, but must be loss or accuracy", exits=1)
+    overrides = parse_config_overrides(ctx.args)
+    import_code(code_path)
+    setup_gpu(use_gpu, silent=silent)
+    with show_validation_error(config_path):
+        raw = load_config(config_path, overrides=overrides, interpolate=False)
+        config = raw.interpolate()
+    if not config.get("pretraining"):
+        err.fail(
+            "The [pretraining] block in your config is empty",
+            "Add one, for instance with: python -m spacy init fill-config --pretraining",
+            exits=1,
+        )
+    if dev is None and "dev" in config.get("corpora", {}):
+        dev = "corpora.dev"
+    if not resume and (output_dir / CHECKPOINT).exists():
+        err.fail(
+            f"There is a run in {output_dir} already",
+            "Go on with it by --resume, or name another directory.",
+            exits=1,
+        )
+    try:
+        with show_validation_error(config_path):
+            run = ShownRun(
+                config, output_dir, dev=dev, patience=patience, select=select, use_gpu=use_gpu
+            )
+        if resume:
+            run.resume()
+        else:
+            output_dir.mkdir(parents=True, exist_ok=True)
+            raw.to_disk(output_dir / "config.cfg")
+        run.show(msg, silent)
+        if export is not None:
+            export_transformer(run.model.get_ref("tok2vec"), output_dir / "model-best.bin", export)
+            msg.good(f"Exported the best transformer to {export}")
+    except (ValueError, OSError) as error:
+        err.fail("Pretraining failed", f"{type(error).__name__}: {error}", exits=1)
+
+
+class ShownRun(Run):
+    """A run that shows how it goes."""
+
+    bar: Any = None
+
+    def show(self, msg: Printer, silent: bool) -> None:
+        """Run, with a progress bar and a row for each epoch.
+
+        msg (Printer): Prints.
+        silent (bool): Whether to do without the bar.
+        """
+        self.survey()
+        progress, max_epochs = self.progress, self.settings["max_epochs"]
+        if progress.epoch or progress.batch:
+            msg.info(f"Going on in epoch {progress.epoch + 1}, after {progress.batch} batches")
+        if not self.dev:
+            msg.warn("There is no dev corpus: the last weights count as the best")
+        msg.row(HEADER, widths=WIDTHS, aligns=ALIGNS)
+        msg.row(["-" * width for width in WIDTHS], widths=WIDTHS)
+        total = self.words_of_epoch * max_epochs
+        with (
+            tqdm(
+                total=total,
+                initial=progress.words,
+                unit="w",
+                disable=True if silent else None,
+                leave=False,
+            ) as bar,
+            self.stop_on_signals(),
+        ):
+            self.bar = bar
+            for epoch in self.epochs():
+                with bar.external_write_mode():
+                    msg.row(row_of(progress.log[epoch]), widths=WIDTHS, aligns=ALIGNS)
+                    if progress.log[epoch].get("collapsed"):
+                        msg.warn(progress.log[epoch]["collapsed"])
+        if self.stopped:
+            msg.warn(
+                f"Interrupted in epoch {progress.epoch + 1}: all is saved in {self.output}",
+                "Go on with the same command and --resume.",
+            )
+        elif progress.epoch < max_epochs:
+            msg.good(
+                f"{self.patience} epochs brought nothing better than epoch {progress.best + 1}"
+            )
+        if progress.log:
+            msg.good(f"The best weights are {self.output / 'model-best.bin'}")
+
+    def on_batch(self, docs: List[Doc]) -> None:
+        progress = self.progress
+        self.bar.set_postfix(
+            {"epoch": progress.epoch + 1, "loss": f"{progress.loss / progress.batch:.4f}"},
+            refresh=False,
+        )
+        self.bar.update(sum(len(doc) for doc in docs))
+
+
+def row_of(entry: Dict[str, Any]) -> List[str]:
+    """RETURNS (List[str]): A finished epoch as a row of the table."""
+
+    def number(name: str, digits: int) -> str:
+        value = entry.get(name)
+        return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+    return [
+        str(entry["epoch"] + 1),
+        str(entry["words"]),
+        number("loss", 4),
+        number("dev_loss", 4),
+        number("accuracy", 3),
+        number("silhouette", 3),
+        number("rank", 1),
+        "best" if entry["best"] else "",
+    ]

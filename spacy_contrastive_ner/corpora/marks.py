@@ -1,0 +1,41 @@
+"""What the reader tells the training objective about a document."""
+
+from typing import Any, Dict, NamedTuple
+
+from spacy.tokens import Doc
+
+USER_DATA_KEY = "contrastive_ner"
+
+
+class Mark(NamedTuple):
+    """Where a document comes from and when it is read.
+
+    corpus (str): The name of its corpus, "" if the corpus has none.
+    space (str): The name of its label space: labels are compared within a space only.
+    epoch (int): The number of the epoch, from 0.
+    last (bool): Whether it is the last document of the epoch, or one of its last batch.
+    """
+
+    corpus: str = ""
+    space: str = ""
+    epoch: int = 0
+    last: bool = False
+
+
+def get_mark(doc: Doc) -> Mark:
+    """Read the mark of a document.
+
+    doc (Doc): The document.
+    RETURNS (Mark): Its mark; the defaults if it has none.
+    """
+    data: Dict[str, Any] = doc.user_data.get(USER_DATA_KEY) or {}
+    return Mark(**{key: value for key, value in data.items() if key in Mark._fields})
+
+
+def set_mark(doc: Doc, mark: Mark) -> None:
+    """Write the mark of a document to its user data, as a plain dict that can be serialised.
+
+    doc (Doc): The document.
+    mark (Mark): Its mark.
+    """
+    doc.user_data[USER_DATA_KEY] = mark._asdict()

@@ -1,0 +1,229 @@
+"""All that a run of pretraining needs to go on as if it had never stopped, in one file."""
+
+import random
+import sys
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+
+import numpy
+import srsly
+from thinc.api import Model, Optimizer
+
+from ..files import write_atomically
+from .model import PretrainModel
+
+VERSION = 1
+NAME = "checkpoint.bin"
+MOMENTS = ("mom1", "mom2", "averages")
+COUNTS = ("nr_update", "last_seen")
+
+# Settings that may change between the first part of a run and the next.
+FREE = ("pretraining.max_epochs", "pretraining.n_save_every", "pretraining.n_save_epoch", "paths.")
+
+
+def save_checkpoint(
+    folder: Path, model: PretrainModel, optimizer: Optimizer, progress: Dict[str, Any]
+) -> None:
+    """Write the state of a run.
+
+    folder (Path): The output folder.
+    model (PretrainModel): The model, between two updates.
+    optimizer (Optimizer): The optimizer.
+    progress (Dict[str, Any]): What the driver knows: epochs, words, best results, the config.
+    """
+    arrays = {key: get() for key, get, _ in _parameters(model)}
+    names = _optimizer_names(model)
+    moments: Dict[str, Dict[str, Any]] = {}
+    for kind in (*MOMENTS, *COUNTS):
+        known = getattr(optimizer, kind) or {}
+        moments[kind] = {
+            names[key]: value if kind in COUNTS else model.ops.to_numpy(value)
+            for key, value in known.items()
+            if key in names
+        }
+    state = {
+        "version": VERSION,
+        "progress": progress,
+        "parameters": arrays,
+        "moments": moments,
+        "terms": [term.get_state() for term in model.terms],
+        "n_updates": model.n_updates,
+        "random": get_random_state(),
+    }
+    write_atomically(folder / NAME, srsly.msgpack_dumps(state))
+
+
+def load_checkpoint(folder: Path) -> Dict[str, Any]:
+    """Read the state of a run.
+
+    folder (Path): The output folder.
+    RETURNS (Dict[str, Any]): The state.
+    """
+    path = folder / NAME
+    if not path.exists():
+        raise ValueError(
+            f"There is nothing to resume in {folder}: it has no {NAME}. Start without --resume."
+        )
+    try:
+        state = srsly.msgpack_loads(path.read_bytes())
+        version = state["version"]
+    except Exception as error:
+        raise ValueError(
+            f"{path} is damaged and cannot be resumed from ({error}). The weights beside it may "
+            "still be of use; start again in another folder."
+        ) from error
+    if version != VERSION:
+        raise ValueError(
+            f"{path} was written by another version of this package (format {version}, not "
+            f"{VERSION}). Start again in another folder."
+        )
+    return state
+
+
+def check_same_config(state: Dict[str, Any], config: Dict[str, Any], folder: Path) -> None:
+    """Stop if a run is to go on with other settings.
+
+    state (Dict[str, Any]): The state of the run.
+    config (Dict[str, Any]): The settings now.
+    folder (Path): The output folder.
+    """
+    before, now = dict(_flat(state["progress"]["config"])), dict(_flat(config))
+    changed = [
+        f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name) and not name.startswith(FREE)
+    ]
+    if changed:
+        raise ValueError(
+            f"The run in {folder} had another config: {'; '.join(changed[:5])}"
+            + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")
+            + f". Resume with {folder / 'config.cfg'}, or start anew in another folder."
+        )
+
+
+def relevant_config(config: Dict[str, Any]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): The settings that must not change when a run goes on."""
+    some = {name: config.get(name) for name in ("nlp", "components", "corpora", "pretraining")}
+    some["training"] = {"seed": config.get("training", {}).get("seed")}
+    # As read back from a file.
+    return srsly.json_loads(srsly.json_dumps(_plain(some)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[Tuple[str, Any]]:
+    """The settings by their full names."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _flat(item, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
+
+
+def restore(state: Dict[str, Any], model: PretrainModel, optimizer: Optimizer) -> None:
+    """Bring a fresh model and optimizer to the state of a run.
+
+    state (Dict[str, Any]): The state.
+    model (PretrainModel): The model, initialised.
+    optimizer (Optimizer): The optimizer, unused.
+    """
+    for term, known in zip(model.terms, state["terms"]):
+        term.set_state(known, model.width)
+    for key, _, put in _parameters(model):
+        if key not in state["parameters"]:
+            raise ValueError(f"The checkpoint holds no parameters for {key}.")
+        put(state["parameters"][key])
+    names = {name: key for key, name in _optimizer_names(model).items()}
+    for kind in (*MOMENTS, *COUNTS):
+        target = getattr(optimizer, kind)
+        for name, value in state["moments"][kind].items():
+            if target is not None and name in names:
+                target[names[name]] = value if kind in COUNTS else model.ops.asarray(value)
+    for _ in range(state["n_updates"]):
+        optimizer.step_schedules()
+    model.n_updates = state["n_updates"]
+
+
+def _nodes(model: Model, path: str = "") -> Iterator[Tuple[str, Model]]:
+    """All nodes by their place in the tree, which is the same in each run."""
+    yield path, model
+    for place, layer in enumerate(model.layers):
+        yield from _nodes(layer, f"{path}/{place}")
+
+
+def _parameters(
+    model: Model,
+) -> Iterator[Tuple[str, Callable[[], Any], Callable[[Any], None]]]:
+    """The parameters, each with its name, and with what reads and what sets it."""
+    for path, node in _nodes(model):
+        for name in node.param_names:
+            if node.has_param(name):
+                yield f"{path}:{name}", _getter(node, name), _setter(node, name)
+        for place, shim in enumerate(node.shims):
+            yield f"{path}!{place}", shim.to_bytes, _loader(shim)
+
+
+def _getter(node: Model, name: str) -> Callable[[], Any]:
+    return lambda: node.ops.to_numpy(node.get_param(name))
+
+
+def _setter(node: Model, name: str) -> Callable[[Any], None]:
+    return lambda value: node.set_param(name, node.ops.asarray(value))
+
+
+def _loader(shim: Any) -> Callable[[Any], None]:
+    def load(value: Any) -> None:
+        shim.from_bytes(value)
+
+    return load
+
+
+def _optimizer_names(model: Model) -> Dict[Tuple[int, str], str]:
+    """What the optimizer calls each parameter, and its name here."""
+    names: Dict[Tuple[int, str], str] = {}
+    for path, node in _nodes(model):
+        for name in node.param_names:
+            names[node.id, name] = f"{path}:{name}"
+        for place, shim in enumerate(node.shims):
+            inner = getattr(shim, "_model", None)
+            for name, _ in inner.named_parameters() if inner is not None else ():
+                names[shim.id, name] = f"{path}!{place}:{name}"
+    return names
+
+
+def get_random_state() -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): The state of all sources of chance that are in use."""
+    kind, keys, position, has_gauss, gauss = numpy.random.get_state()
+    version, internal, gauss_next = random.getstate()
+    state: Dict[str, Any] = {
+        "numpy": [kind, numpy.asarray(keys), int(position), int(has_gauss), float(gauss)],
+        "python": [version, list(internal), gauss_next],
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        state["torch"] = torch.get_rng_state().numpy()
+    return state
+
+
+def set_random_state(state: Optional[Dict[str, Any]], kinds: Tuple[str, ...] = ()) -> None:
+    """Set sources of chance to an earlier state.
+
+    state (Optional[Dict[str, Any]]): The state.
+    kinds (Tuple[str, ...]): Which of "numpy", "python" and "torch"; all if empty.
+    """
+    state = {k: v for k, v in (state or {}).items() if not kinds or k in kinds}
+    if "numpy" in state:
+        kind, keys, position, has_gauss, gauss = state["numpy"]
+        numpy.random.set_state((kind, numpy.asarray(keys), position, has_gauss, gauss))
+    if "python" in state:
+        version, internal, gauss_next = state["python"]
+        random.setstate((version, tuple(internal), gauss_next))
+    torch = sys.modules.get("torch")
+    if "torch" in state and torch is not None:
+        torch.set_rng_state(torch.from_numpy(numpy.array(state["torch"])))

@@ -1,0 +1,37 @@
+"""A pretrained transformer as a folder that others can load."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from thinc.api import Model
+
+
+def export_transformer(tok2vec: Model, weights: Path, folder: Path) -> None:
+    """Write a transformer and its tokenizer as Hugging Face does, to be named in another config.
+
+    tok2vec (Model): The encoder that was pretrained.
+    weights (Path): Its weights, as `spacy pretrain` writes them.
+    folder (Path): The folder, which must not exist or be empty.
+    """
+    found = [node for node in tok2vec.walk() if hasattr(node, "transformer")]
+    if not found:
+        raise ValueError(
+            "The encoder is no transformer of spacy-transformers, so there is nothing to export in "
+            "the format of Hugging Face. Its weights are for [initialize] init_tok2vec."
+        )
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty. Name another folder to export to.")
+    tok2vec.from_bytes(weights.read_bytes())
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        found[0].transformer.save_pretrained(beside)
+        found[0].tokenizer.save_pretrained(beside)
+        beside.chmod(0o755)
+        if folder.exists():
+            folder.rmdir()
+        beside.rename(folder)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise

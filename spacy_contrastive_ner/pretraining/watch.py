@@ -1,0 +1,135 @@
+"""Errors about the data of pretraining: what is wrong, and the way out."""
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Sequence, Tuple
+
+from spacy.tokens import Doc
+
+from ..corpora.marks import get_mark
+
+if TYPE_CHECKING:
+    from .terms import Term
+
+# So many documents may pass before one of them must be annotated.
+PATIENCE = 1000
+
+
+class Watch:
+    """Watches the documents that pass, and stops if nothing can be learned from them.
+
+    terms (Sequence[Term]): What reads annotation.
+    """
+
+    def __init__(self, terms: Sequence["Term"]) -> None:
+        self.terms = list(terms)
+        self.readings = list(dict.fromkeys(term.reading for term in terms))
+        self.n_docs = 0
+        self.n_tokens = 0
+        self.n_annotated = 0
+        self.keys: Counter = Counter()
+        self.mentions: Counter = Counter()
+        self.satisfied = False
+
+    def see(self, docs: Sequence[Doc]) -> None:
+        """Look at a batch.
+
+        docs (Sequence[Doc]): The annotated documents.
+        """
+        if self.satisfied:
+            return
+        for doc in docs:
+            self.n_docs += 1
+            self.n_tokens += len(doc)
+            self.keys.update(list(doc.spans))
+            self.keys["doc.ents"] += bool(doc.ents)
+            self.n_annotated += any(reading.annotates(doc) for reading in self.readings)
+            space = get_mark(doc).space
+            for number, term in enumerate(self.terms):
+                if term.reading.annotates(doc):
+                    gold = term.classes(term.reading(doc))
+                    self.mentions.update((number, space, label) for _, _, label in gold.spans)
+        if not self.n_annotated and self.n_docs >= PATIENCE:
+            self.require_annotation()
+
+    def end_epoch(self) -> None:
+        """Stop if a whole epoch held nothing to learn from."""
+        if self.satisfied:
+            return
+        self.require_annotation()
+        self.require_pairs()
+        self.satisfied = True
+
+    def require_annotation(self) -> None:
+        """Stop if no document was annotated."""
+        if self.n_annotated:
+            return
+        where = " or ".join(str(reading) for reading in self.readings)
+        if not self.n_docs or not self.n_tokens:
+            raise ValueError(
+                "[pretraining] The corpus is empty: there is not one word in it. Check the path in "
+                "the block that [pretraining] corpus names, and its max_length."
+            )
+        there = [f"doc.spans[{key!r}] ({n} docs)" for key, n in self.keys.items() if n]
+        there = [name.replace("doc.spans['doc.ents']", "doc.ents") for name in there]
+        ways = [f"annotate the entities of every document in {where}"]
+        if there:
+            ways.append(
+                "set spans_key (or use_ents) in [pretraining.objective] to what is there: "
+                + ", ".join(there)
+            )
+        ways.append(
+            "if the documents were cut or split while reading, use the reader "
+            "spacy-contrastive-ner.Corpus.v1, as that of spaCy drops span groups when it splits"
+        )
+        raise ValueError(
+            f"[pretraining] None of the {self.n_docs} documents has annotation in {where}. "
+            f"Either {'; or '.join(ways)}."
+        )
+
+    def require_pairs(self) -> None:
+        """Stop if no label occurs twice, so that nothing can be compared."""
+        if any(n > 1 for n in self.mentions.values()):
+            return
+        if not self.mentions:
+            raise ValueError(
+                f"[pretraining] The {self.n_docs} documents are annotated, but hold no entity at "
+                "all. Contrastive pretraining needs labels with at least two mentions."
+            )
+        names = ", ".join(sorted(label for _, _, label in self.mentions))
+        raise ValueError(
+            f"[pretraining] No label has two mentions ({names} have one each), so no two rows are "
+            "alike. Add annotated documents, or bring labels together with merge in "
+            "[pretraining.objective]."
+        )
+
+    def require_finite(self, loss: float, docs: Sequence[Doc]) -> None:
+        """Stop if the loss is not finite: nothing sensible can follow from it.
+
+        loss (float): The loss.
+        docs (Sequence[Doc]): The documents it was computed for.
+        """
+        if not math.isfinite(loss):
+            texts = ", ".join(repr(doc.text[:40]) for doc in docs[:1])
+            raise ValueError(
+                "[pretraining] The loss is not finite (NaN or infinite), in a batch that begins "
+                f"with {texts}. Training diverged: lower the learning rate, raise the temperature "
+                "or clip gradients; and check the encoder's weights and word vectors for NaN."
+            )
+
+
+def require_no_listener(nodes: Sequence[Tuple[str, object]]) -> None:
+    """Stop if the encoder is not one but listens to one.
+
+    nodes (Sequence[Tuple[str, object]]): The name of the type and the upstream name of each node.
+    """
+    for kind, upstream in nodes:
+        if kind.endswith("Listener"):
+            default = "transformer" if kind.startswith("Transformer") else "tok2vec"
+            name = upstream if isinstance(upstream, str) and upstream != "*" else default
+            raise ValueError(
+                f"[pretraining] The layer to pretrain is a {kind}: it only passes on what the "
+                f'component {name!r} computes. Write component = "{name}" and layer = "" in '
+                "[pretraining], so that `spacy pretrain` and `spacy train` both mean the encoder "
+                "itself."
+            )
