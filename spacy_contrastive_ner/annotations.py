@@ -82,7 +82,8 @@ def read_doc(
         return Gold(len(doc), _triples(doc.ents), missing, [])
     if spans_key not in doc.spans:
         return Gold(len(doc), [], [(0, len(doc), "")], [])
-    return Gold(len(doc), _triples(doc.spans[spans_key]), missing, [])
+    spans = [span for span in doc.spans[spans_key] if span.start < span.end]
+    return Gold(len(doc), _triples(spans), missing, [])
 
 
 def _triples(spans: Iterable[Span]) -> List[LabelledSpan]:

@@ -294,3 +294,36 @@ def distance_logistic(
                 losses.append(cross_entropy(math.sqrt(max(squared, 1e-7)), smooth) - floor)
         loss += 0.5 * sum(losses) / len(losses) if losses else 0.0
     return loss
+
+
+# A row of stage 1: its tokens in the batch, its labels, and those it may have besides.
+Row = Tuple[int, int, frozenset, frozenset]
+
+
+def token_rows(docs, offsets, outside: str) -> List[Row]:
+    """One token after the other. docs: (n_tokens, spans, missing). "" stands for outside."""
+    names = {label for _, spans, _ in docs for _, _, label in spans}
+    rows: List[Row] = []
+    for (n_tokens, spans, missing), offset in zip(docs, offsets):
+        for token in range(n_tokens):
+            labels = {label for start, end, label in spans if start <= token < end}
+            gaps = [label for start, end, label in missing if start <= token < end]
+            maybe = names if "" in gaps else names & set(gaps)
+            if not labels:
+                unknown = bool(gaps) and (maybe or "" in gaps) if outside == "query" else False
+                if outside == "ignore" or unknown or (outside == "negative" and maybe == names):
+                    continue
+                labels = {""} if outside == "query" else set()
+            at = offset + token
+            rows.append((at, at + 1, frozenset(labels), frozenset(maybe)))
+    return rows
+
+
+def pool(tokens: numpy.ndarray, starts: Sequence[int], ends: Sequence[int]) -> numpy.ndarray:
+    """The mean of each stretch, one number at a time."""
+    out = numpy.zeros((len(starts), tokens.shape[1]))
+    for row, (start, end) in enumerate(zip(starts, ends)):
+        for token in range(start, end):
+            for column in range(tokens.shape[1]):
+                out[row, column] += float(tokens[token, column]) / (end - start)
+    return out

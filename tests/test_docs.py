@@ -44,6 +44,7 @@ def test_registered_functions(name):
             "readers",
             "batchers",
             "augmenters",
+            "misc",
         )
         if spacy.registry.has(kind, name)
     )

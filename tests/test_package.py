@@ -20,6 +20,7 @@ OURS = [
         "spacy_readers",
         "spacy_batchers",
         "spacy_augmenters",
+        "spacy_misc",
         "thinc_layers",
         "thinc_losses",
     )
@@ -69,6 +70,7 @@ def test_everything_registered_resolves(group, name):
         "spacy_readers": spacy.registry.readers,
         "spacy_batchers": spacy.registry.batchers,
         "spacy_augmenters": spacy.registry.augmenters,
+        "spacy_misc": spacy.registry.misc,
         "thinc_layers": spacy.registry.layers,
         "thinc_losses": spacy.registry.losses,
     }[group]
@@ -82,9 +84,20 @@ def test_everything_registered_resolves(group, name):
 def test_names_are_there():
     assert {name.split(".")[-2] for _, name in OURS if "." in name} == {
         "MultiHeadTagger",
+        "JointTagger",
+        "ContrastiveObjective",
+        "TaggingObjective",
+        "SumObjective",
+        "Judge",
         "scorer",
         "CRF",
+        "MlpProjection",
+        "GaussianProjection",
         "CrossEntropyDice",
+        "InfoNCE",
+        "SupCon",
+        "GaussianKL",
+        "DistanceLogistic",
         "Corpus",
         "BalancedBatcher",
         "MentionReplacement",

@@ -2,8 +2,9 @@
 
 import random
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy
 import srsly
@@ -18,7 +19,7 @@ MOMENTS = ("mom1", "mom2", "averages")
 COUNTS = ("nr_update", "last_seen")
 
 # Settings that may change between the first part of a run and the next.
-FREE = ("pretraining.max_epochs", "pretraining.n_save_every", "pretraining.n_save_epoch", "paths.")
+FREE = ("pretraining.max_epochs", "pretraining.n_save_every", "pretraining.n_save_epoch")
 
 
 def save_checkpoint(
@@ -91,7 +92,7 @@ def check_same_config(state: Dict[str, Any], config: Dict[str, Any], folder: Pat
     changed = [
         f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
         for name in sorted({*before, *now})
-        if before.get(name) != now.get(name) and not name.startswith(FREE)
+        if before.get(name) != now.get(name) and name not in FREE
     ]
     if changed:
         raise ValueError(
@@ -126,18 +127,91 @@ def _flat(value: Any, prefix: str = "") -> Iterator[Tuple[str, Any]]:
         yield prefix, value
 
 
-def restore(state: Dict[str, Any], model: PretrainModel, optimizer: Optimizer) -> None:
+def clean_up(folder: Path) -> None:
+    """Remove what was being written when a run was killed.
+
+    folder (Path): The output folder.
+    """
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
+class CountedSchedule:
+    """A schedule, such as that of the sizes of batches, that knows how far it is.
+
+    schedule (Iterator[Any]): The schedule.
+    """
+
+    def __init__(self, schedule: Iterator[Any]) -> None:
+        self.schedule = schedule
+        self.n = 0
+
+    def __iter__(self) -> "CountedSchedule":
+        return self
+
+    def __next__(self) -> Any:
+        value = next(self.schedule)
+        self.n += 1
+        return value
+
+    def advance(self, n: int) -> None:
+        """Go on until so many values were given."""
+        while self.n < n:
+            next(self)
+
+
+def count_schedules(batcher: Any) -> List[CountedSchedule]:
+    """Put counters on the schedules of a batcher, which go on from epoch to epoch.
+
+    batcher (Any): The batcher: one of spaCy's, or an object with settings.
+    RETURNS (List[CountedSchedule]): The schedules.
+    """
+    is_partial = isinstance(batcher, partial)
+    settings = batcher.keywords if is_partial else getattr(batcher, "__dict__", {})
+    found: List[CountedSchedule] = []
+    for name, value in list(settings.items()):
+        if hasattr(value, "__next__"):
+            found.append(CountedSchedule(value))
+            settings[name] = found[-1]
+    return found
+
+
+def is_finite(model: Model) -> bool:
+    """RETURNS (bool): Whether all parameters are finite."""
+    for _, node in _nodes(model):
+        for name in node.param_names:
+            if node.has_param(name) and not node.ops.xp.isfinite(node.get_param(name)).all():
+                return False
+        for shim in node.shims:
+            for _, value in _torch_parameters(shim):
+                if not value.isfinite().all():
+                    return False
+    return True
+
+
+def restore(
+    state: Dict[str, Any], model: PretrainModel, optimizer: Optimizer, folder: Path
+) -> None:
     """Bring a fresh model and optimizer to the state of a run.
 
     state (Dict[str, Any]): The state.
     model (PretrainModel): The model, initialised.
     optimizer (Optimizer): The optimizer, unused.
+    folder (Path): Where the state comes from, for the error.
     """
+    try:
+        _restore(state, model, optimizer)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{folder / NAME} does not fit the model of this config ({error}): it is damaged, or "
+            "was written by other versions of spaCy or Thinc. Start again in another folder."
+        ) from error
+
+
+def _restore(state: Dict[str, Any], model: PretrainModel, optimizer: Optimizer) -> None:
     for term, known in zip(model.terms, state["terms"]):
         term.set_state(known, model.width)
     for key, _, put in _parameters(model):
-        if key not in state["parameters"]:
-            raise ValueError(f"The checkpoint holds no parameters for {key}.")
         put(state["parameters"][key])
     names = {name: key for key, name in _optimizer_names(model).items()}
     for kind in (*MOMENTS, *COUNTS):
@@ -191,10 +265,16 @@ def _optimizer_names(model: Model) -> Dict[Tuple[int, str], str]:
         for name in node.param_names:
             names[node.id, name] = f"{path}:{name}"
         for place, shim in enumerate(node.shims):
-            inner = getattr(shim, "_model", None)
-            for name, _ in inner.named_parameters() if inner is not None else ():
+            for name, _ in _torch_parameters(shim):
                 names[shim.id, name] = f"{path}!{place}:{name}"
     return names
+
+
+def _torch_parameters(shim: Any) -> Iterator[Tuple[str, Any]]:
+    """The parameters of a PyTorch model."""
+    inner = getattr(shim, "_model", None)
+    if hasattr(inner, "named_parameters"):
+        yield from inner.named_parameters()
 
 
 def get_random_state() -> Dict[str, Any]:

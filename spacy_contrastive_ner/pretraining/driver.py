@@ -16,22 +16,28 @@ from spacy.training.pretrain import (
     make_update,
 )
 from spacy.util import dot_to_object, load_model_from_config, registry
-from thinc.api import Config, Optimizer, fix_random_seed, set_gpu_allocator
+from thinc.api import Config, Model, Optimizer, fix_random_seed, set_gpu_allocator
 
 from ..files import write_atomically
 from .checkpoint import (
     check_same_config,
+    clean_up,
+    count_schedules,
     get_random_state,
+    is_finite,
     load_checkpoint,
     relevant_config,
     restore,
     save_checkpoint,
     set_random_state,
 )
-from .judge import Verdict, judge
+from .judge import SELECT, JudgeEachEpoch, Verdict, judge, read_dev
 from .model import PretrainModel
 from .objective import Objective
 from .watch import Watch, require_no_listener
+
+# Blocks that spaCy fills in by itself when it trains, but not when it pretrains.
+BLOCKS = ("nlp", "components", "corpora", "initialize", "training", "pretraining")
 
 
 @dataclass
@@ -44,6 +50,9 @@ class Progress:
     loss (float): The sum of the losses of this epoch's batches.
     best (int): The best epoch so far, from 0; -1 if there is none.
     log (List[Dict[str, Any]]): What is known of each finished epoch.
+    at_epoch_start (Optional[Dict[str, Any]]): The sources of chance when this epoch began.
+    sizes (List[int]): How far each schedule of the batcher was when this epoch began.
+    config (Dict[str, Any]): The settings that must not change when the run goes on.
     """
 
     epoch: int = 0
@@ -53,17 +62,22 @@ class Progress:
     best: int = -1
     log: List[Dict[str, Any]] = field(default_factory=list)
     at_epoch_start: Optional[Dict[str, Any]] = None
+    sizes: List[int] = field(default_factory=list)
     config: Dict[str, Any] = field(default_factory=dict)
 
 
 class Run:
-    """A run of pretraining. See `pretrain`.
+    """A run of pretraining: make it, `survey` the corpus, `resume` if it is not new, and go through
+    `epochs`.
 
     config (Config): The whole config, interpolated.
     output (Path): The folder for weights and log.
-    dev (Optional[str]): The block of the config with the corpus to judge by, if any.
-    patience (int): Stop when so many epochs brought nothing better, 0 for never.
-    select (str): What is better: the lower "loss" or the higher "accuracy".
+    dev (Optional[str]): The block of the config with the corpus to judge by. If None, the dev of
+        the objective's judge, or else the block corpora.dev, if it has a path.
+    patience (Optional[int]): Stop when so many epochs brought nothing better, 0 for never. If None,
+        as in the objective's judge.
+    select (Optional[str]): What is better: the lower "loss" or the higher "accuracy". If None, as
+        in the objective's judge, or else "loss".
     use_gpu (int): The GPU, -1 for none.
     """
 
@@ -72,21 +86,44 @@ class Run:
         config: Config,
         output: Path,
         *,
-        dev: Optional[str],
-        patience: Optional[int],
-        select: Optional[str],
-        use_gpu: int,
+        dev: Optional[str] = None,
+        patience: Optional[int] = None,
+        select: Optional[str] = None,
+        use_gpu: int = -1,
     ) -> None:
         self.output = output
-        seed = config["training"]["seed"]
+        _require_blocks(config)
+        seed = config["training"].get("seed")
         if seed is not None:
             fix_random_seed(seed)
-        if use_gpu >= 0 and config["training"]["gpu_allocator"]:
-            set_gpu_allocator(config["training"]["gpu_allocator"])
+        allocator = config["training"].get("gpu_allocator")
+        if use_gpu >= 0 and allocator:
+            set_gpu_allocator(allocator)
         config["initialize"]["init_tok2vec"] = None
         self.nlp = load_model_from_config(config)
         plain = self.nlp.config.interpolate()
         self.settings = registry.resolve(plain["pretraining"], schema=ConfigSchemaPretrain)
+        self.schedules = count_schedules(self.settings["batcher"])
+        given = self._take_judge()
+        self.patience = patience if patience is not None else (given.patience if given else 0)
+        self.select = select or (given.select if given else SELECT[0])
+        if self.select not in SELECT:
+            raise ValueError(f"select is {self.select!r}, but must be {' or '.join(SELECT)}.")
+        self._check_encoder()
+        self.corpus = _reader(plain, self.settings["corpus"])
+        self.dev = self._read_dev(plain, dev, given)
+        self.model: PretrainModel = create_pretraining_model(self.nlp, self.settings)
+        self.optimizer: Optimizer = self.settings["optimizer"]
+        self.progress = Progress(config={**relevant_config(plain), "--dev": dev})
+        # The signal that asked to stop, or 0.
+        self.stopped = 0
+        # The sources of chance as they were when the run was interrupted, until it goes on.
+        self.random_state: Optional[Dict[str, Any]] = None
+        # How many words the first epoch has, to tell the time that is left.
+        self.words_of_epoch = 0
+
+    def _take_judge(self) -> Optional[JudgeEachEpoch]:
+        """The judge of the objective, taken away from it: it is this run that judges."""
         objective = self.settings["objective"]
         if not isinstance(objective, Objective):
             raise ValueError(
@@ -94,37 +131,62 @@ class Run:
                 "spacy-contrastive-ner.ContrastiveObjective.v1. For others use `spacy pretrain`."
             )
         given, objective.judge = objective.judge, None
-        self.patience = patience if patience is not None else (given.patience if given else 0)
-        self.select = select or (given.select if given else "loss")
-        self.corpus = self._reader(plain, self.settings["corpus"])
-        self.dev: List[Doc] = []
-        if dev is not None:
-            self.dev = ensure_docs(self._reader(plain, dev)(self.nlp))
-        self._check_encoder()
-        self.model: PretrainModel = create_pretraining_model(self.nlp, self.settings)
-        self.optimizer: Optimizer = self.settings["optimizer"]
-        self.progress = Progress(config=relevant_config(plain))
-        self.stopped = False
-        self.random_state: Optional[Dict[str, Any]] = None
-        # How many words the last epoch had, to tell the time that is left.
-        self.words_of_epoch = 0
-
-    @staticmethod
-    def _reader(plain: Config, name: str) -> Any:
-        """The reader in a block of the config."""
-        try:
-            block = dot_to_object(plain, name)
-        except KeyError as error:
-            raise ValueError(
-                f"The config has no block [{name}], which is to say how documents are read."
-            ) from error
-        return registry.resolve({"corpus": block})["corpus"]
+        return given
 
     def _check_encoder(self) -> None:
-        """Stop if the layer to pretrain only listens to the encoder: the weights would be those of
-        the encoder, but `spacy train` would load them into the listener."""
-        layer = get_tok2vec_ref(self.nlp, self.settings)
-        require_no_listener([(type(layer).__name__, getattr(layer, "upstream_name", None))])
+        """Stop if there is no such layer to pretrain, or if it only listens to the encoder: the
+        weights would be those of the encoder, but `spacy train` would load them into the listener.
+        """
+        name, layer = self.settings["component"], self.settings["layer"]
+        if name is not None and name not in self.nlp.component_names:
+            raise ValueError(
+                f"[pretraining] component is {name!r}, but the pipeline has "
+                f"{', '.join(self.nlp.component_names) or 'no components'}."
+            )
+        model = None if name is None else getattr(self.nlp.get_pipe(name), "model", None)
+        if name is not None and not isinstance(model, Model):
+            raise ValueError(f"[pretraining] component is {name!r}, which has no model.")
+        if layer and model is not None and layer not in model.ref_names:
+            raise ValueError(
+                f"[pretraining] layer is {layer!r}, but the model of {name!r} has "
+                f"{', '.join(sorted(model.ref_names)) or 'no layers with names'}. Write "
+                'layer = "tok2vec" for the encoder inside a pipe, or layer = "" for the whole '
+                "model of a tok2vec or transformer."
+            )
+        found = get_tok2vec_ref(self.nlp, self.settings)
+        require_no_listener([(type(found).__name__, getattr(found, "upstream_name", None))])
+
+    def _read_dev(
+        self, plain: Config, dev: Optional[str], given: Optional[JudgeEachEpoch]
+    ) -> List[Doc]:
+        """The documents to judge by, none if nobody names any."""
+        if dev is None and given is not None:
+            where, docs = str(given.dev), read_dev(given.dev, self.nlp.vocab)
+        elif dev is None and not _has_path(plain, "corpora.dev"):
+            return []
+        else:
+            where = f"the block [{dev or 'corpora.dev'}]"
+            docs = ensure_docs(_reader(plain, dev or "corpora.dev")(self.nlp))
+        readings = list(
+            dict.fromkeys(term.reading for term in self.settings["objective"].terms)
+        )
+        if not any(reading.annotates(doc) for doc in docs for reading in readings):
+            raise ValueError(
+                f"None of the {len(docs)} documents of {where} has annotation in "
+                f"{' or '.join(map(str, readings))}, so the encoder cannot be judged by them."
+            )
+        return docs
+
+    @property
+    def finished(self) -> bool:
+        """RETURNS (bool): Whether no epoch is left, or no patience."""
+        return self.progress.epoch >= self.settings["max_epochs"] or self.out_of_patience()
+
+    def out_of_patience(self) -> bool:
+        """RETURNS (bool): Whether too many epochs brought nothing better."""
+        progress = self.progress
+        waited = progress.epoch - 1 - progress.best
+        return bool(self.patience and self.dev and progress.log and waited >= self.patience)
 
     def survey(self) -> None:
         """Read the corpus once, to know its size, and stop if nothing can be learned from it."""
@@ -136,52 +198,49 @@ class Run:
             watch.see(docs)
             self.words_of_epoch += sum(len(doc) for doc in docs)
         watch.end_epoch()
+        # The rest of an epoch that goes on may well hold no pairs.
+        self.model.watch.satisfied = True
         if epoch is not None:
             self.corpus.epoch = epoch
         set_random_state(random_state)
 
     def resume(self) -> None:
-        """Go on from the checkpoint in the output folder."""
+        """Go on from the checkpoint in the output folder. If the run was killed while it saved,
+        the other files are brought up to it."""
         state = load_checkpoint(self.output)
         check_same_config(state, self.progress.config, self.output)
-        restore(state, self.model, self.optimizer)
+        restore(state, self.model, self.optimizer, self.output)
         self.progress = Progress(**state["progress"])
         self.model.n_epochs = self.progress.epoch
+        for schedule, n in zip(self.schedules, self.progress.sizes):
+            schedule.advance(n)
         self.random_state = state["random"]
+        self._publish()
 
     def epochs(self) -> Iterator[int]:
-        """Run, epoch by epoch. Save, judge, and stop when it is time."""
-        progress = self.progress
-        skip = progress.batch
-        while progress.epoch < self.settings["max_epochs"] and not self.stopped:
-            if self.out_of_patience():
-                return
-            if hasattr(self.corpus, "epoch"):
-                self.corpus.epoch = progress.epoch
-            if skip:
-                set_random_state(progress.at_epoch_start)
-            else:
-                set_random_state(self.random_state)
-                progress.at_epoch_start = get_random_state()
-            self._epoch(skip)
-            self.random_state = None
-            skip = 0
-            if not self.stopped:
-                self._end_epoch()
-                yield progress.epoch - 1
+        """Run, epoch by epoch. Save, judge, and stop when it is time.
 
-    def _epoch(self, skip: int) -> None:
-        """Learn from the batches of one epoch, apart from those that were done before."""
+        YIELDS (int): The number of an epoch that is finished, from 0.
+        """
+        clean_up(self.output)
+        while not self.finished and not self.stopped:
+            if self._epoch():
+                self._end_epoch()
+                yield self.progress.epoch - 1
+
+    def _epoch(self) -> bool:
+        """Learn from the batches of one epoch, apart from those that were done before. Tells
+        whether it came to its end."""
         progress, model = self.progress, self.model
-        objective = model.attrs["loss"]
+        skip = progress.batch
+        self._begin_epoch()
+        number = -1
         for number, batch in enumerate(self.settings["batcher"](self.corpus(self.nlp))):
             if number < skip:
                 continue
-            if number == skip and skip:
-                # Reading drew from Python's own source; the others go on where they were.
-                set_random_state(self.random_state, ("numpy", "torch"))
+            self._restore_chance()
             docs = ensure_docs(batch)
-            progress.loss += make_update(model, docs, self.optimizer, objective)
+            progress.loss += make_update(model, docs, self.optimizer, model.attrs["loss"])
             progress.batch += 1
             progress.words += sum(len(doc) for doc in docs)
             self.on_batch(docs)
@@ -190,7 +249,34 @@ class Run:
                 if self.stopped or (every and progress.batch % every == 0):
                     self.save()
                 if self.stopped:
-                    return
+                    return False
+        if number + 1 < skip:
+            raise ValueError(
+                f"The run was interrupted after {skip} batches of epoch {progress.epoch + 1}, which "
+                f"has only {number + 1} now: the corpus has changed. Start anew in another folder."
+            )
+        self._restore_chance()
+        return True
+
+    def _begin_epoch(self) -> None:
+        """Bring reader and sources of chance to where the epoch begins, or began."""
+        progress = self.progress
+        if hasattr(self.corpus, "epoch"):
+            self.corpus.epoch = progress.epoch
+        if progress.batch:
+            set_random_state(progress.at_epoch_start)
+        else:
+            set_random_state(self.random_state)
+            self.random_state = None
+            progress.at_epoch_start = get_random_state()
+            progress.sizes = [schedule.n for schedule in self.schedules]
+
+    def _restore_chance(self) -> None:
+        """After the batches that were done before: reading them drew from Python's own source of
+        chance, the others go on where they were."""
+        if self.random_state is not None:
+            set_random_state(self.random_state, ("numpy", "torch"))
+            self.random_state = None
 
     def on_batch(self, docs: List[Doc]) -> None:
         """Called after each batch, for whoever shows progress."""
@@ -201,54 +287,63 @@ class Run:
         if model.n_epochs == progress.epoch:
             # The reader did not say that the epoch ended.
             model.end_epoch(self.optimizer)
+        self._require_finite()
         entry: Dict[str, Any] = {
             "epoch": progress.epoch,
             "words": progress.words,
             "loss": progress.loss / max(1, progress.batch),
             "updates": model.n_updates,
         }
-        is_best = False
-        with model.use_params(self.optimizer.averages):
-            if self.dev:
+        is_best = not self.dev
+        if self.dev:
+            with model.use_params(self.optimizer.averages):
                 verdict = judge(model, self.dev)
-                entry.update(verdict.to_dict())
-                is_best = verdict.better_than(self._best_verdict(), self.select)
-            weights = model.get_ref("tok2vec").to_bytes()
-        if is_best or not self.dev:
+            entry.update(verdict.to_dict())
+            is_best = verdict.better_than(self._best_verdict(), self.select)
+        if is_best:
             progress.best = progress.epoch
-        entry["best"] = progress.best == progress.epoch
+        entry["best"] = is_best
         progress.log.append(entry)
         progress.epoch += 1
         progress.batch, progress.loss = 0, 0.0
-        if entry["best"]:
-            write_atomically(self.output / "model-best.bin", weights)
-        every = self.settings["n_save_epoch"]
-        if every and (entry["epoch"] % every == 0):
-            write_atomically(self.output / f"model{entry['epoch']}.bin", weights)
-        self.save(weights)
+        progress.sizes = [schedule.n for schedule in self.schedules]
+        self.save()
 
     def _best_verdict(self) -> Optional[Verdict]:
         """What was found in the best epoch."""
-        return (
-            None
-            if self.progress.best < 0
-            else Verdict.from_dict(self.progress.log[self.progress.best])
-        )
+        best = self.progress.best
+        return None if best < 0 else Verdict.from_dict(self.progress.log[best])
 
-    def out_of_patience(self) -> bool:
-        """RETURNS (bool): Whether too many epochs brought nothing better."""
-        progress = self.progress
-        waited = progress.epoch - 1 - progress.best
-        return bool(self.patience and self.dev and progress.log and waited >= self.patience)
+    def _require_finite(self) -> None:
+        """Stop rather than save weights from which nothing can be learned any more."""
+        if not is_finite(self.model):
+            raise ValueError(
+                "[pretraining] The weights are not finite (NaN or infinite) any more: training "
+                "diverged. Nothing of this is saved. Lower the learning rate or clip gradients, "
+                "and start anew in another folder."
+            )
 
-    def save(self, weights: Optional[bytes] = None) -> None:
-        """Write the last weights, the log, and what is needed to go on."""
-        if weights is None:
-            with self.model.use_params(self.optimizer.averages):
-                weights = self.model.get_ref("tok2vec").to_bytes()
-        write_atomically(self.output / "model-last.bin", weights)
+    def save(self) -> None:
+        """Write what is needed to go on, and then all that follows from it."""
+        self._require_finite()
         save_checkpoint(self.output, self.model, self.optimizer, self.progress.__dict__)
-        lines = "".join(srsly.json_dumps(entry) + "\n" for entry in self.progress.log)
+        self._publish()
+
+    def _publish(self) -> None:
+        """Write the weights and the log as they are at the checkpoint."""
+        progress = self.progress
+        names = ["model-last.bin"]
+        if progress.log and not progress.batch:
+            epoch, every = progress.epoch - 1, self.settings["n_save_epoch"]
+            if progress.best == epoch:
+                names.insert(0, "model-best.bin")
+            if every and epoch % every == 0:
+                names.append(f"model{epoch}.bin")
+        with self.model.use_params(self.optimizer.averages):
+            weights = self.model.get_ref("tok2vec").to_bytes()
+        for name in names:
+            write_atomically(self.output / name, weights)
+        lines = "".join(srsly.json_dumps(entry) + "\n" for entry in progress.log)
         write_atomically(self.output / "log.jsonl", lines.encode("utf8"))
 
     @contextmanager
@@ -258,7 +353,7 @@ class Run:
         def stop(number: int, frame: Any) -> None:
             if self.stopped:
                 raise KeyboardInterrupt
-            self.stopped = True
+            self.stopped = number
 
         kinds = [signal.SIGINT, signal.SIGTERM]
         try:
@@ -271,3 +366,39 @@ class Run:
         finally:
             for kind, handler in zip(kinds, before):
                 signal.signal(kind, handler)
+
+
+def _require_blocks(config: Config) -> None:
+    """Stop if the config is not filled."""
+    missing = [f"[{name}]" for name in BLOCKS if name not in config]
+    if missing:
+        raise ValueError(
+            f"The config has no {', '.join(missing)}. Fill it: python -m spacy init fill-config "
+            "CONFIG FILLED --pretraining"
+        )
+
+
+def _block(plain: Config, name: str) -> Any:
+    try:
+        return dot_to_object(plain, name)
+    except (KeyError, TypeError):
+        return None
+
+
+def _has_path(plain: Config, name: str) -> bool:
+    """Whether there is a block, and its path, if it has any, is given: that of spaCy's own
+    [corpora.dev] is null unless someone sets it."""
+    block = _block(plain, name)
+    return isinstance(block, dict) and block.get("path", True) not in (None, "")
+
+
+def _reader(plain: Config, name: str) -> Any:
+    """The reader in a block of the config."""
+    block = _block(plain, name)
+    if not isinstance(block, dict):
+        there = ", ".join(f"corpora.{each}" for each in plain["corpora"])
+        raise ValueError(
+            f"The config has no block [{name}], which is to say how documents are read. There is "
+            f"{there or 'none in [corpora]'}."
+        )
+    return registry.resolve({"corpus": block})["corpus"]

@@ -44,8 +44,9 @@ class Verdict(NamedTuple):
         if other is None:
             return True
         if select == "loss":
-            return self.loss < other.loss - LEAST_GAIN
-        mine, theirs = self.report.accuracy, other.report.accuracy
+            mine, theirs = -self.loss, -other.loss
+        else:
+            mine, theirs = self.report.accuracy, other.report.accuracy
         return mine > theirs + LEAST_GAIN or (math.isnan(theirs) and not math.isnan(mine))
 
     def to_dict(self) -> Dict[str, Any]:

@@ -166,11 +166,12 @@ def _loss(
     rng = numpy.random.default_rng(int(numpy.random.randint(2**31 - 1)))
     model.watch.see(docs)
     model.epoch_ends = any(get_mark(doc).last for doc in docs)
-    losses, d_rows = _losses(model, ops, docs, rows, rng, True)
+    scale = 1.0 / model.accumulate_gradient
+    losses, d_rows = _losses(model, ops, docs, rows, rng, True, scale)
     model.losses = losses
     total = sum(losses.values())
     model.watch.require_finite(total, docs)
-    return total, d_rows / model.accumulate_gradient
+    return total, d_rows
 
 
 def _losses(
@@ -180,8 +181,10 @@ def _losses(
     rows: Floats2d,
     rng: numpy.random.Generator,
     is_train: bool,
+    scale: float = 1.0,
 ) -> Tuple[Dict[str, float], Floats2d]:
-    """The loss of each term: a mean over the label spaces of the batch."""
+    """The loss of each term: a mean over the label spaces of the batch. All gradients, also those
+    that the layers of the terms collect, are multiplied by `scale`."""
     docs = [doc for doc in docs if len(doc)]
     d_rows = ops.xp.zeros_like(rows)
     losses: Dict[str, float] = {}
@@ -189,10 +192,10 @@ def _losses(
         parts = split_by_space(docs, term)
         total = 0.0
         for part in parts:
-            loss, d_part = term.learn(ops, part, rows, rng, is_train)
-            total += loss / len(parts)
+            loss, d_part = term.learn(ops, part, rows, rng, is_train, scale / len(parts))
+            total += loss / scale
             if is_train:
-                d_rows += d_part / len(parts)
+                d_rows += d_part
         name = term.name if term.name not in losses else f"{term.name} {number + 1}"
         losses[name] = total
     return losses, d_rows

@@ -9,6 +9,7 @@ from thinc.types import Floats2d
 from ..layers.crf import CRF
 from ..losses.cross_entropy_dice import Loss
 from ..losses.pairs import PairLoss
+from ..tracks.layout import MAX_LAYERS
 from .judge import JudgeEachEpoch
 from .model import PretrainModel
 from .rows import Merge, Sampling
@@ -116,6 +117,10 @@ def make_tagging_objective(
     """
     if loss is None and crf is None:
         crf = CRF()
+    if not 1 <= max_layers <= MAX_LAYERS:
+        raise ValueError(
+            f"max_layers is {max_layers}, but must lie between 1 and {MAX_LAYERS}."
+        )
     make_heads = tagging_heads(heads, loss, crf, dropout)
     make_heads()  # checks the settings
     merge = Sampling(merge=merge).check().merge

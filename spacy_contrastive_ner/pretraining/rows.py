@@ -79,8 +79,8 @@ def class_of_label(merge: Merge) -> Callable[[str], str]:
         return lambda label: label
 
     def prefix(label: str) -> str:
-        ends = [label.index(mark) for mark in SEPARATORS if mark in label[1:]]
-        return label[: min(ends)] if ends and min(ends) > 0 else label
+        ends = [label.find(mark, 1) for mark in SEPARATORS]
+        return label[: min((end for end in ends if end > 0), default=None)]
 
     return prefix
 
@@ -228,6 +228,8 @@ def _choose(
     if sampling.outside == "query":
         known = labelled | ~rows.maybe.any(axis=1)
         rows.labels[known & ~labelled, -1] = True
+        # What is in an entity is not outside, whatever else it may be in.
+        rows.maybe[labelled, -1] = False
     else:
         known = labelled | ~rows.maybe.all(axis=1)
     outside = numpy.flatnonzero(known & ~labelled)
@@ -276,7 +278,7 @@ def pool_rows(ops: Any, tokens: Any, rows: Rows) -> Tuple[Any, Callable[[Any], A
     total = int(lengths.sum())
     first = numpy.repeat(rows.starts - numpy.cumsum(lengths) + lengths, lengths)
     at = ops.asarray1i(first + numpy.arange(total))
-    single = total == len(lengths)
+    single = bool((lengths == 1).all())
     sizes = ops.asarray1i(lengths)
     pooled = tokens[at] if single else ops.reduce_mean(tokens[at], sizes)
 

@@ -109,6 +109,7 @@ class ContrastTerm:
         tokens: Floats2d,
         rng: numpy.random.Generator,
         is_train: bool,
+        scale: float = 1.0,
     ) -> Tuple[float, Floats2d]:
         """Compute the loss of one part of a batch.
 
@@ -117,6 +118,7 @@ class ContrastTerm:
         tokens (Floats2d): The rows of all tokens of the batch. [N, width]
         rng (numpy.random.Generator): What rows are drawn with.
         is_train (bool): Whether gradients are wanted: those of the layers are then collected.
+        scale (float): What loss and gradients are multiplied by, besides the weight.
         RETURNS (Tuple[float, Floats2d]): The loss, and its gradient.
         """
         gold = [self.classes(doc) for doc in part.gold]
@@ -128,9 +130,10 @@ class ContrastTerm:
         if self.projection is not None:
             pooled, backprop = self.projection(pooled, is_train)
         loss, d_pooled = self._compare(ops, pooled, rows)
+        scale *= self.weight
         if not is_train:
-            return loss * self.weight, ops.xp.zeros_like(tokens)
-        return loss * self.weight, backprop_pool(backprop(d_pooled * self.weight))
+            return loss * scale, ops.xp.zeros_like(tokens)
+        return loss * scale, backprop_pool(backprop(d_pooled * scale))
 
     def _compare(self, ops: Ops, pooled: Floats2d, rows: Rows) -> Tuple[float, Floats2d]:
         maybe = rows.maybe if rows.maybe.any() else None
@@ -221,6 +224,7 @@ class TaggingTerm:
         tokens: Floats2d,
         rng: numpy.random.Generator,
         is_train: bool,
+        scale: float = 1.0,
     ) -> Tuple[float, Floats2d]:
         """Compute the loss of one part of a batch, a mean over its tokens, see `ContrastTerm`."""
         d_tokens = ops.xp.zeros_like(tokens)
@@ -236,7 +240,7 @@ class TaggingTerm:
         ]
         scores, backprop = heads([tokens[some] for some in slices], is_train)
         loss, d_scores, _ = heads.attrs["learn"](heads, gold, scores)
-        scale = self.weight / n_tokens
+        scale *= self.weight / n_tokens
         if is_train:
             scale_gradient(heads.get_ref("crf").layers[0], scale)
             d_scores = Ragged(d_scores.dataXd * scale, d_scores.lengths)

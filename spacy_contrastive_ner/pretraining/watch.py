@@ -96,7 +96,7 @@ class Watch:
                 f"[pretraining] The {self.n_docs} documents are annotated, but hold no entity at "
                 "all. Contrastive pretraining needs labels with at least two mentions."
             )
-        names = ", ".join(sorted(label for _, _, label in self.mentions))
+        names = ", ".join(sorted({label for _, _, label in self.mentions}))
         raise ValueError(
             f"[pretraining] No label has two mentions ({names} have one each), so no two rows are "
             "alike. Add annotated documents, or bring labels together with merge in "
@@ -125,7 +125,7 @@ def require_no_listener(nodes: Sequence[Tuple[str, object]]) -> None:
     """
     for kind, upstream in nodes:
         if kind.endswith("Listener"):
-            default = "transformer" if kind.startswith("Transformer") else "tok2vec"
+            default = "tok2vec" if kind.startswith("Tok2Vec") else "transformer"
             name = upstream if isinstance(upstream, str) and upstream != "*" else default
             raise ValueError(
                 f"[pretraining] The layer to pretrain is a {kind}: it only passes on what the "

@@ -85,6 +85,7 @@ def test_spacy_train(folder, max_epochs):
     full = nlp.config.merge(Config({**config, "training": training}))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        (folder / "out").mkdir()
         nlp = init_nlp(full)
         nlp, _ = train(nlp, output_path=folder / "out")
     best = spacy.load(folder / "out" / "model-best")

@@ -1,0 +1,309 @@
+"""Does stage 1 help? Stage 1 and 2 beside stage 2 alone, and beside stage 2 with more updates.
+
+    python benchmarks/stage_one.py CORPUS --arms none control infonce --shots 0 20 --seeds 3 --out r.jsonl
+    python benchmarks/stage_one.py CORPUS --foreign OTHER [OTHER ...] --shots 20 --out r.jsonl
+    python benchmarks/stage_one.py CORPUS --summary r.jsonl --on dev
+
+"none" is stage 2 alone, "control" stage 2 alone with as many more updates as stage 1 makes. Each
+other arm is stage 1 with that objective, then stage 2 as in "none", with the same seed and the
+same batches; "joint" learns both at once. With --foreign stage 1 sees only the training sets of other corpora. With --shots N
+so many mentions of each label are known, drawn by the seed, and all others are marked as missing.
+Stage 2 keeps the best of eight checkpoints by dev. Scores of the test set are written to the file,
+but shown only by --on test: choose by dev.
+"""
+
+import argparse
+import json
+import random
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional
+
+import common
+import numpy
+from spacy.language import Language
+from spacy.tokens import Span, SpanGroup
+from spacy.training import Example
+from spacy.training.pretrain import make_update
+from thinc.api import Adam
+
+from spacy_contrastive_ner import losses
+from spacy_contrastive_ner.corpora.batcher import make_balanced_batcher
+from spacy_contrastive_ner.corpora.marks import Mark, set_mark
+from spacy_contrastive_ner.layers.crf import CRF
+from spacy_contrastive_ner.layers.projections import GaussianProjection, MlpProjection
+from spacy_contrastive_ner.pretraining import objective as objectives
+from spacy_contrastive_ner.pretraining.objective import Objective
+
+MISSING = "missing"
+Score = Dict[str, Any]
+
+
+def contrast(loss: Any, projection: Any, **settings: Any) -> Callable[[], Objective]:
+    def make() -> Objective:
+        return objectives.make_contrastive_objective(
+            loss, projection(), missing_key=MISSING, **settings
+        )
+
+    return make
+
+
+def tagging() -> Objective:
+    return objectives.make_tagging_objective(crf=CRF(), dropout=0.4, missing_key=MISSING)
+
+
+def both(make: Callable[[], Objective], weight: float) -> Callable[[], Objective]:
+    return lambda: objectives.make_sum_objective(
+        {"tag": tagging(), "contrast": make()}, {"contrast": weight}
+    )
+
+
+info_nce = contrast(losses.make_info_nce(0.1), MlpProjection)
+segments = contrast(
+    losses.make_info_nce(0.1, "labels"), MlpProjection, units="segments", outside="query"
+)
+
+ARMS: Dict[str, Optional[Callable[[], Objective]]] = {
+    "none": None,
+    "control": None,
+    "infonce": info_nce,
+    "infonce-labels": contrast(losses.make_info_nce(0.1, "labels"), MlpProjection),
+    "infonce-query": contrast(losses.make_info_nce(0.1), MlpProjection, outside="query"),
+    "infonce-segments": segments,
+    "supcon": contrast(losses.make_supcon(0.1), MlpProjection),
+    "gaussian": contrast(losses.make_gaussian_kl(None, 1.0), GaussianProjection),
+    "distance": contrast(
+        losses.make_distance_logistic(temperature=0.25), MlpProjection, units="segments"
+    ),
+    "tagging": tagging,
+    "tagging+infonce": both(info_nce, 1.0),
+    "tagging+segments": both(segments, 0.3),
+    "joint": None,
+}
+
+
+def mask(examples: List[Example], shots: int, seed: int) -> None:
+    """Keep so many mentions of each label; mark the others as missing."""
+    rng = random.Random(seed)
+    by_label: Dict[str, List[Span]] = {}
+    for example in examples:
+        for span in example.reference.spans[common.KEY]:
+            by_label.setdefault(span.label_, []).append(span)
+    kept = set()
+    for label in sorted(by_label):
+        spans = by_label[label]
+        kept.update(id(span) for span in rng.sample(spans, min(shots, len(spans))))
+    for example in examples:
+        doc = example.reference
+        spans = list(doc.spans[common.KEY])
+        known = [s for group in by_label.values() for s in group if s.doc is doc and id(s) in kept]
+        triples = {(s.start, s.end, s.label) for s in known}
+        hidden = [s for s in spans if (s.start, s.end, s.label) not in triples]
+        doc.spans[common.KEY] = SpanGroup(doc, spans=known)
+        doc.spans[MISSING] = SpanGroup(doc, spans=hidden)
+
+
+def stage_one(
+    make: Callable[[], Objective], nlp: Language, examples: List[Example], args: Any, seed: int
+) -> bytes:
+    """Pretrain the encoder of the pipe, and return its weights."""
+    model = nlp.get_pipe("contrastive_ner").model.get_ref("tok2vec")
+    model.initialize(X=[nlp.make_doc("one document")])
+    pretrain = make()(nlp.vocab, model)
+    pretrain.initialize(X=[nlp.make_doc("one document")])
+    optimizer = Adam(0.001, use_averages=False, L2=0.01, L2_is_weight_decay=True)
+    batcher = make_balanced_batcher(size=args.words_one, seed=seed)
+    epoch = updates = 0
+    while updates < args.updates_one:
+        order = list(examples)
+        random.Random(f"{seed} {epoch}").shuffle(order)
+        for example in order:
+            mark = example.reference.user_data["mark"]
+            set_mark(example.reference, mark._replace(epoch=epoch))
+        for batch in batcher(order):
+            docs = [example.reference for example in batch]
+            make_update(pretrain, docs, optimizer, pretrain.attrs["loss"])
+            updates += 1
+            if updates == args.updates_one:
+                break
+        epoch += 1
+    return model.to_bytes()
+
+
+def counts(nlp: Language, examples: List[Example]) -> Dict[str, Any]:
+    """Right, wrong and missed entities by document, and micro and macro F1."""
+    fresh = [common.blank_copy(nlp, example) for example in examples]
+    for _ in zip(fresh, nlp.pipe([example.predicted for example in fresh], batch_size=128)):
+        pass
+    per_doc, per_label = [], {}
+    for example in fresh:
+        gold = {(s.start, s.end, s.label_) for s in example.reference.spans[common.KEY]}
+        found = {(s.start, s.end, s.label_) for s in example.predicted.spans[common.KEY]}
+        per_doc.append([len(gold & found), len(found - gold), len(gold - found)])
+        for label in {label for _, _, label in gold | found}:
+            row = per_label.setdefault(label, numpy.zeros(3))
+            for at, some in enumerate((gold & found, found - gold, gold - found)):
+                row[at] += sum(1 for *_, name in some if name == label)
+    labels = [label for label, (tp, _, fn) in per_label.items() if tp + fn]
+    return {
+        "micro": f_score(numpy.sum(per_doc, axis=0)),
+        "macro": sum(f_score(per_label[label]) for label in labels) / len(labels),
+        "docs": per_doc,
+    }
+
+
+def f_score(row: Any) -> float:
+    tp, fp, fn = (float(value) for value in row)
+    return 2 * tp / max(1.0, 2 * tp + fp + fn)
+
+
+def model_of(arm: str) -> Dict[str, Any]:
+    """The default model; with "joint" it learns the objective of "infonce-segments" as well."""
+    tagger = {
+        "@architectures": "spacy-contrastive-ner.MultiHeadTagger.v1",
+        "tok2vec": common.TOK2VEC,
+        "dropout": 0.4,
+        "crf": {"@layers": "spacy-contrastive-ner.CRF.v1"},
+    }
+    if arm != "joint":
+        return tagger
+    loss = {"@losses": "spacy-contrastive-ner.InfoNCE.v1", "reduction": "labels"}
+    objective = {
+        "@architectures": "spacy-contrastive-ner.ContrastiveObjective.v1",
+        "loss": loss,
+        "projection": {"@layers": "spacy-contrastive-ner.MlpProjection.v1"},
+        "units": "segments",
+        "outside": "query",
+    }
+    objective = {
+        "@architectures": "spacy-contrastive-ner.SumObjective.v1",
+        "objectives": {"contrast": objective},
+        "weights": {"contrast": 0.1},
+    }
+    return {
+        "@architectures": "spacy-contrastive-ner.JointTagger.v1",
+        "tagger": tagger,
+        "objective": objective,
+    }
+
+
+def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
+    nlp = common.pipeline(args.lang, seed)
+    parts = {p: common.read_examples(nlp, folder, p) for p in ("train", "dev", "test")}
+    train = parts["train"]
+    for example in train:
+        example.reference.user_data["mark"] = Mark(folder.name, folder.name, 0, False)
+    if shots:
+        mask(train, shots, seed)
+    nlp.add_pipe("contrastive_ner", config={"model": model_of(arm), "missing_key": MISSING})
+    weights = None
+    make = ARMS[arm]
+    if make is not None:
+        known = train if not args.foreign else []
+        for other in args.foreign:
+            some = common.read_examples(nlp, other, "train")
+            for example in some:
+                example.reference.user_data["mark"] = Mark(other.name, other.name, 0, False)
+            known = known + some
+        weights = stage_one(make, nlp, known, args, seed)
+    common.pipeline(args.lang, seed)  # the same seed for stage 2
+    optimizer = nlp.initialize(lambda: train)
+    if weights is not None:
+        nlp.get_pipe("contrastive_ner").model.get_ref("tok2vec").from_bytes(weights)
+    updates = args.updates_two + (args.updates_one if arm == "control" else 0)
+    rng = random.Random(seed)
+    plan: List[List[Example]] = []
+    while len(plan) < updates:
+        plan += common.batches(train, args.words_two, rng)
+    plan = plan[:updates]
+    checks = {round(updates * (i + 1) / 8) for i in range(8)}
+    best, best_bytes = {"micro": -1.0}, b""
+    for step, batch in enumerate(plan, 1):
+        nlp.update(batch, sgd=optimizer, drop=0.1)
+        if step in checks:
+            dev = counts(nlp, parts["dev"])
+            if dev["micro"] > best["micro"]:
+                best, best_bytes = dev, nlp.to_bytes(exclude=["tokenizer", "vocab"])
+    nlp.from_bytes(best_bytes, exclude=["tokenizer", "vocab"])
+    return {"dev": best, "test": counts(nlp, parts["test"])}
+
+
+def summary(path: Path, corpora: List[str], on: str) -> None:
+    """Mean and spread of each arm, and how often documents drawn anew say otherwise."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+    rows = [row for row in rows if row["corpus"] in corpora]
+    for key in sorted({(row["corpus"], row["foreign"], row["shots"]) for row in rows}):
+        corpus, foreign, shots = key
+        # Without stage 1 it makes no difference what stage 1 would have read.
+        some = [r for r in rows if (r["corpus"], r["shots"]) == (corpus, shots)]
+        some = [r for r in some if r["foreign"] == foreign or r["arm"] in ("none", "control")]
+        origin = f", stage 1 on {foreign}" if foreign else ""
+        print(f"\n{corpus}{origin}, {shots or 'all'} mentions a label, {on}")
+        print(f"{'arm':<18}{'micro':>14}{'macro':>14}{'vs control':>12}{'p':>7}{'seeds':>7}")
+        arms = {arm: [r for r in some if r["arm"] == arm] for arm in ARMS}
+        for arm, runs in arms.items():
+            if not runs:
+                continue
+            cells = []
+            for name in ("micro", "macro"):
+                mean, sd = common.spread([100 * r[on][name] for r in runs])
+                cells.append(f"{mean:.1f} ± {sd:.1f}")
+            gain, p = paired(runs, arms["control"], on)
+            print(f"{arm:<18}{cells[0]:>14}{cells[1]:>14}{gain:>12}{p:>7}{len(runs):>7}")
+
+
+def paired(runs: List[Score], others: List[Score], on: str) -> List[str]:
+    """The mean gain in micro F1 over runs with the same seed, and how often it is not above 0 if
+    the documents are drawn anew."""
+    by_seed = {r["seed"]: numpy.asarray(r[on]["docs"]) for r in others}
+    pairs = [
+        (numpy.asarray(r[on]["docs"]), by_seed[r["seed"]]) for r in runs if r["seed"] in by_seed
+    ]
+    if not pairs or runs[0]["arm"] == "control":
+        return ["-", "-"]
+    gain = numpy.mean([f_score(a.sum(0)) - f_score(b.sum(0)) for a, b in pairs])
+    rng = numpy.random.default_rng(0)
+    below = 0
+    for _ in range(2000):
+        draw = rng.integers(len(pairs[0][0]), size=len(pairs[0][0]))
+        gains = [f_score(a[draw].sum(0)) - f_score(b[draw].sum(0)) for a, b in pairs]
+        below += numpy.mean(gains) <= 0
+    return [f"{100 * gain:+.1f}", f"{below / 2000:.3f}"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("corpora", nargs="+", type=Path)
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--shots", nargs="+", type=int, default=[0], help="0 for all mentions")
+    parser.add_argument("--foreign", nargs="*", type=Path, default=[])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--lang", default="xx")
+    parser.add_argument("--updates-one", type=int, default=300)
+    parser.add_argument("--updates-two", type=int, default=600)
+    parser.add_argument("--words-one", type=int, default=2000)
+    parser.add_argument("--words-two", type=int, default=500)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--summary", type=Path)
+    parser.add_argument("--on", default="dev", choices=["dev", "test"])
+    args = parser.parse_args()
+    if args.summary:
+        summary(args.summary, [folder.name for folder in args.corpora], args.on)
+        return
+    for folder in args.corpora:
+        for shots in args.shots:
+            for seed in range(args.first_seed, args.first_seed + args.seeds):
+                for arm in args.arms:
+                    row = run(arm, folder, shots, seed, args)
+                    names = "+".join(other.name for other in args.foreign)
+                    row = {"corpus": folder.name, "foreign": names, "shots": shots, **row}
+                    row.update(arm=arm, seed=seed)
+                    shown = ", ".join(f"{k} {100 * row['dev'][k]:.1f}" for k in ("micro", "macro"))
+                    print(f"{folder.name} {shots} {arm} seed {seed}: dev {shown}", flush=True)
+                    if args.out:
+                        with args.out.open("a", encoding="utf8") as file:
+                            file.write(json.dumps(row) + "\n")
+
+
+if __name__ == "__main__":
+    main()
