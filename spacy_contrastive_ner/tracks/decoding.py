@@ -15,6 +15,9 @@ DECODERS = ("viterbi", "posterior")
 # About so many tokens x tracks are decoded at once, which bounds the memory.
 BLOCK = 2**20
 
+# So many tokens x tracks cost next to nothing.
+FEW = 2**14
+
 
 class Found(NamedTuple):
     """The entities that were recognised, one entry each.
@@ -133,15 +136,19 @@ def _probable(
     document = numpy.repeat(numpy.arange(len(lengths)), lengths)
     hit = numpy.zeros((len(lengths), len(track_labels)), dtype="bool")
     hit[document[chains.starts], chains.tracks] = True
-    posteriors = SpanPosteriors(scores, lengths, hit, transitions)
-    listed = posteriors.at_least(least)
-    # The other layers of a label are asked for only where the label has been found at all.
-    known = hit.copy()
-    hit[:] = False
+    # The other layers of a label are asked for only where the label has been found at all, unless
+    # they are so few that a pass of their own would cost more.
+    known = _all_layers(hit, track_labels)
+    if (known.sum(axis=1) * numpy.asarray(lengths)).sum() > FEW:
+        known = hit
+    posteriors = [SpanPosteriors(scores, lengths, known, transitions)]
+    listed = posteriors[0].at_least(least)
+    hit = numpy.zeros_like(known)
     hit[listed.document, listed.track] = True
     others = _all_layers(hit, track_labels) & ~known
-    rest = SpanPosteriors(scores, lengths, others, transitions)
-    found = _of_any_layer(listed, [posteriors, rest], track_labels)
+    if others.any():
+        posteriors.append(SpanPosteriors(scores, lengths, others, transitions))
+    found = _of_any_layer(listed, posteriors, track_labels)
     enough = found.probability >= numpy.float32(threshold)
     return Found(*(column[enough] for column in found))
 
