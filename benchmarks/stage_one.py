@@ -110,7 +110,7 @@ def stage_one(
     model.initialize(X=[nlp.make_doc("one document")])
     pretrain = make()(nlp.vocab, model)
     pretrain.initialize(X=[nlp.make_doc("one document")])
-    optimizer = Adam(0.001, use_averages=False, L2=0.01, L2_is_weight_decay=True)
+    optimizer = Adam(args.learn_rate, use_averages=False, L2=0.01, L2_is_weight_decay=True)
     batcher = make_balanced_batcher(size=args.words_one, seed=seed)
     epoch = updates = 0
     while updates < args.updates_one:
@@ -156,11 +156,26 @@ def f_score(row: Any) -> float:
     return 2 * tp / max(1.0, 2 * tp + fp + fn)
 
 
-def model_of(arm: str) -> Dict[str, Any]:
+def transformer(path: Path) -> Dict[str, Any]:
+    """A transformer from a folder as the encoder."""
+    return {
+        "@architectures": "spacy-transformers.Tok2VecTransformer.v3",
+        "name": str(path),
+        "get_spans": {
+            "@span_getters": "spacy-transformers.strided_spans.v1",
+            "window": 128,
+            "stride": 96,
+        },
+        "tokenizer_config": {"use_fast": True},
+        "pooling": {"@layers": "reduce_mean.v1"},
+    }
+
+
+def model_of(arm: str, encoder: Optional[Path]) -> Dict[str, Any]:
     """The default model; with "joint" it learns the objective of "infonce-segments" as well."""
     tagger = {
         "@architectures": "spacy-contrastive-ner.MultiHeadTagger.v1",
-        "tok2vec": common.TOK2VEC,
+        "tok2vec": common.TOK2VEC if encoder is None else transformer(encoder),
         "dropout": 0.4,
         "crf": {"@layers": "spacy-contrastive-ner.CRF.v1"},
     }
@@ -194,7 +209,9 @@ def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
         example.reference.user_data["mark"] = Mark(folder.name, folder.name, 0, False)
     if shots:
         mask(train, shots, seed)
-    nlp.add_pipe("contrastive_ner", config={"model": model_of(arm), "missing_key": MISSING})
+    nlp.add_pipe(
+        "contrastive_ner", config={"model": model_of(arm, args.encoder), "missing_key": MISSING}
+    )
     weights = None
     make = ARMS[arm]
     if make is not None:
@@ -207,6 +224,7 @@ def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
         weights = stage_one(make, nlp, known, args, seed)
     common.pipeline(args.lang, seed)  # the same seed for stage 2
     optimizer = nlp.initialize(lambda: train)
+    optimizer.learn_rate = args.learn_rate
     if weights is not None:
         nlp.get_pipe("contrastive_ner").model.get_ref("tok2vec").from_bytes(weights)
     updates = args.updates_two + (args.updates_one if arm == "control" else 0)
@@ -230,14 +248,21 @@ def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
 def summary(path: Path, corpora: List[str], on: str) -> None:
     """Mean and spread of each arm, and how often documents drawn anew say otherwise."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+    rows = [{"encoder": "CNN", **row} for row in rows]
     rows = [row for row in rows if row["corpus"] in corpora]
-    for key in sorted({(row["corpus"], row["foreign"], row["shots"]) for row in rows}):
-        corpus, foreign, shots = key
+    for key in sorted(
+        {(row["corpus"], row["encoder"], row["foreign"], row["shots"]) for row in rows}
+    ):
+        corpus, encoder, foreign, shots = key
         # Without stage 1 it makes no difference what stage 1 would have read.
-        some = [r for r in rows if (r["corpus"], r["shots"]) == (corpus, shots)]
-        some = [r for r in some if r["foreign"] == foreign or r["arm"] in ("none", "control")]
+        some = [
+            r
+            for r in rows
+            if (r["corpus"], r["encoder"], r["shots"]) == (corpus, encoder, shots)
+            and (r["foreign"] == foreign or r["arm"] in ("none", "control"))
+        ]
         origin = f", stage 1 on {foreign}" if foreign else ""
-        print(f"\n{corpus}{origin}, {shots or 'all'} mentions a label, {on}")
+        print(f"\n{corpus}{origin}, {encoder}, {shots or 'all'} mentions a label, {on}")
         print(f"{'arm':<18}{'micro':>14}{'macro':>14}{'vs control':>12}{'p':>7}{'seeds':>7}")
         arms = {arm: [r for r in some if r["arm"] == arm] for arm in ARMS}
         for arm, runs in arms.items():
@@ -283,6 +308,8 @@ def main() -> None:
     parser.add_argument("--updates-two", type=int, default=600)
     parser.add_argument("--words-one", type=int, default=2000)
     parser.add_argument("--words-two", type=int, default=500)
+    parser.add_argument("--encoder", type=Path, help="folder of a transformer; else a CNN")
+    parser.add_argument("--learn-rate", type=float, default=0.001)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--summary", type=Path)
     parser.add_argument("--on", default="dev", choices=["dev", "test"])
@@ -296,8 +323,9 @@ def main() -> None:
                 for arm in args.arms:
                     row = run(arm, folder, shots, seed, args)
                     names = "+".join(other.name for other in args.foreign)
+                    encoder = args.encoder.name if args.encoder else "CNN"
                     row = {"corpus": folder.name, "foreign": names, "shots": shots, **row}
-                    row.update(arm=arm, seed=seed)
+                    row.update(arm=arm, seed=seed, encoder=encoder)
                     shown = ", ".join(f"{k} {100 * row['dev'][k]:.1f}" for k in ("micro", "macro"))
                     print(f"{folder.name} {shots} {arm} seed {seed}: dev {shown}", flush=True)
                     if args.out:

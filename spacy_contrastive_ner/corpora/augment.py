@@ -14,6 +14,7 @@ from spacy.vocab import Vocab
 
 from .cutting import is_list
 from .donors import TOKEN_ATTRS, Donor, Inner, Labels, find_donors, find_outermost
+from .marks import get_mark, is_marked
 from .sources import read_docs, require_path
 
 TITLE = "[MentionReplacement] The corpus of mentions"
@@ -38,7 +39,7 @@ def make_mention_replacement(
     spans_key (str): The key of the mentions in `doc.spans`.
     missing_key (Optional[str]): The key of stretches whose annotation is unknown; mentions in them
         do not replace others.
-    seed (int): What the draws depend on.
+    seed (int): What the draws depend on; with the reader `Corpus` also the epoch and the visit.
     RETURNS (MentionReplacement): The augmenter.
     """
     return MentionReplacement(
@@ -90,6 +91,7 @@ class MentionReplacement:
         self.keep = keep
         self.spans_key = spans_key
         self.missing_key = missing_key
+        self.seed = seed
         self._rng = random.Random(seed)
         self._donors: Optional[Dict[Labels, List[Donor]]] = None
 
@@ -102,6 +104,10 @@ class MentionReplacement:
             example.
         """
         variant: Optional[Example] = None
+        if is_marked(example.reference):
+            # So that a run that goes on draws what it would have drawn.
+            mark = get_mark(example.reference)
+            self._rng = random.Random(f"{self.seed}-{mark.epoch}-{mark.number}")
         if self._rng.random() < self.level:
             chosen = self._choose(example.reference, nlp.vocab)
             variant = replace(nlp, example.reference, chosen) if chosen else None

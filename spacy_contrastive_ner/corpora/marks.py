@@ -14,12 +14,14 @@ class Mark(NamedTuple):
     space (str): The name of its label space: labels are compared within a space only.
     epoch (int): The number of the epoch, from 0.
     last (bool): Whether it is the last document of the epoch, or one of its last batch.
+    number (int): The number of the visit within the epoch, from 0.
     """
 
     corpus: str = ""
     space: str = ""
     epoch: int = 0
     last: bool = False
+    number: int = 0
 
 
 def get_mark(doc: Doc) -> Mark:
@@ -30,6 +32,11 @@ def get_mark(doc: Doc) -> Mark:
     """
     data: Dict[str, Any] = doc.user_data.get(USER_DATA_KEY) or {}
     return Mark(**{key: value for key, value in data.items() if key in Mark._fields})
+
+
+def is_marked(doc: Doc) -> bool:
+    """RETURNS (bool): Whether the document has a mark."""
+    return USER_DATA_KEY in doc.user_data
 
 
 def set_mark(doc: Doc, mark: Mark) -> None:

@@ -11,7 +11,7 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from .cutting import Losses, cut
-from .marks import Mark, set_mark
+from .marks import Mark, get_mark, set_mark
 from .sources import read_docs, require_path
 
 Augmenter = Callable[[Language, Example], Iterator[Example]]
@@ -108,10 +108,13 @@ class Corpus:
         epoch = self.epoch
         self.epoch += 1
         held: Optional[Example] = None
-        for name, example in self._examples(nlp, self._visits(nlp.vocab, epoch)):
+        visits = self._visits(nlp.vocab, epoch)
+        for number, (name, doc) in enumerate(visits):
+            # An augmenter may want to know, too.
+            set_mark(doc, Mark(name, self.spaces[name], epoch, number=number))
+        for mark, example in self._examples(nlp, [doc for _, doc in visits]):
             if held is not None:
                 yield held
-            mark = Mark(name, self.spaces[name], epoch, False)
             set_mark(example.reference, mark)
             held = example
         if held is not None:
@@ -162,14 +165,12 @@ class Corpus:
         self._told = True
         return corpora
 
-    def _examples(
-        self, nlp: Language, visits: List[Tuple[str, Doc]]
-    ) -> Iterator[Tuple[str, Example]]:
-        """Make examples of documents, and of each what the augmenter makes of it."""
-        for name, doc in visits:
-            example = Example(_unannotated(nlp, doc), doc)
+    def _examples(self, nlp: Language, docs: List[Doc]) -> Iterator[Tuple[Mark, Example]]:
+        """Make examples of marked documents, and of each what the augmenter makes of it."""
+        for doc in docs:
+            mark, example = get_mark(doc), Example(_unannotated(nlp, doc), doc)
             if self.augmenter is None:
-                yield name, example
+                yield mark, example
                 continue
             seen: List[Doc] = []
             for variant in self.augmenter(nlp, example):
@@ -177,7 +178,7 @@ class Corpus:
                     # Each has a mark of its own.
                     variant = Example(variant.predicted.copy(), variant.reference.copy())
                 seen.append(variant.reference)
-                yield name, variant
+                yield mark, variant
 
     def _check_names(self, setting: str, values: Optional[Dict[str, Any]]) -> Dict[str, Any]:
         """Stop if a setting is about corpora that are not there."""

@@ -14,7 +14,7 @@ from spacy.training import Example
 
 from spacy_contrastive_ner.corpora import Mark, get_mark, set_mark
 from spacy_contrastive_ner.corpora.augment import MentionReplacement, Replacement, replace
-from spacy_contrastive_ner.corpora.donors import find_donors, find_outermost, find_stretches
+from spacy_contrastive_ner.corpora.donors import find_donors, find_outermost
 from spacy_contrastive_ner.corpora.reader import Corpus
 
 from .random_docs import plain_doc, random_doc, save, triples
@@ -147,45 +147,6 @@ def check_spans(old, new, key, replacements, borders):
     assert triples(new) == sorted(expected)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10**6))
-def test_what_can_be_replaced(seed):
-    rng = random.Random(seed)
-    doc = random_doc(VOCAB, rng, rng.randint(2, 20))
-    spans = [
-        Span(doc, s.start, s.end, s.label, span_id=rng.choice(["", "", "1", "2"]))
-        for s in doc.spans["sc"]
-    ]
-    doc.spans["sc"] = spans
-    ids = Counter(span.id_ for span in spans)
-    everything = [s for group in doc.spans.values() for s in group] + list(doc.ents)
-    expected = set()
-    for span in spans:
-        here = set(range(span.start, span.end))
-        crossed = any(
-            here & (other := set(range(s.start, s.end))) and not here <= other and not other <= here
-            for s in everything
-        )
-        parts = any(
-            span.start <= s.start and s.end <= span.end and s.id_ and ids[s.id_] > 1 for s in spans
-        )
-        starts = any(doc[i].is_sent_start for i in here if i > span.start)
-        if not (crossed or parts or starts):
-            labels = {s.label_ for s in spans if (s.start, s.end) == (span.start, span.end)}
-            expected.add((span.start, span.end, tuple(sorted(labels))))
-    found = find_stretches(doc, "sc")
-    assert len(found) == len(expected) and set(map(tuple, found)) == expected
-    outermost = {
-        place
-        for place in expected
-        if not any(
-            s.start <= place[0] and place[1] <= s.end and s.end - s.start > place[1] - place[0]
-            for s in spans
-        )
-    }
-    assert set(map(tuple, find_outermost(doc, "sc"))) == outermost
-
-
 def test_spans_of_other_groups(tmp_path):
     """Around a mention they are stretched, across its border they keep it from being replaced."""
     donors = [make("Bank of France", (0, 3, "ORG")), make("Siemens", (0, 1, "ORG"))]
@@ -276,6 +237,25 @@ def test_unknown_spaces(tmp_path):
     (variant,) = vary(make_augmenter(tmp_path, [make("Siemens acts", (0, 1, "ORG"))]), doc)
     assert variant.reference.has_unknown_spaces
     assert [t.text for t in variant.predicted] == ["do", "n't", "Siemens"]
+    (variant,) = vary(make_augmenter(tmp_path, [doc]), make("Siemens acts", (0, 1, "ORG")))
+    assert variant.reference.has_unknown_spaces
+
+
+def test_mentions_without_a_label_are_left_alone(tmp_path):
+    doc = make("now Bosch acts", (1, 2, ""))
+    (same,) = vary(make_augmenter(tmp_path, [*TRAINING, make("VW acts", (0, 1, ""))]), doc)
+    assert same.reference is doc
+
+
+def test_extension_attributes(tmp_path):
+    """Those of the document stay. Those of characters would be about others."""
+    if not Doc.has_extension("test_augment"):
+        Doc.set_extension("test_augment", default=None)
+        Span.set_extension("test_augment", default=None)
+    doc = make("now Bosch acts", (1, 2, "ORG"))
+    doc._.test_augment, doc[2:3]._.test_augment = "doc", "span"
+    (variant,) = vary(make_augmenter(tmp_path), doc)
+    assert variant.reference._.test_augment == "doc" and len(variant.reference.user_data) == 1
 
 
 def test_the_prediction_is_made_by_the_tokenizer_if_it_agrees(tmp_path):
@@ -370,6 +350,22 @@ def test_levels(tmp_path):
     nothing = make("nothing here")
     (same,) = vary(make_augmenter(tmp_path, donors, keep=True), nothing)
     assert same.reference is nothing
+
+
+def test_draws_of_a_reader_do_not_depend_on_what_was_read_before(tmp_path):
+    """A run that is resumed draws what it would have drawn."""
+    docs = [make(f"w{i} acts", (0, 1, "ORG")) for i in range(20)]
+    path = save(tmp_path / "corpus.spacy", docs)
+
+    def texts(corpus):
+        return [example.reference.text for example in corpus(NLP)]
+
+    straight = Corpus(path, weights={"": 2.0}, augmenter=make_augmenter(tmp_path, docs))
+    epochs = [texts(straight) for _ in range(3)]
+    assert len({tuple(sorted(epoch)) for epoch in epochs}) == 3
+    resumed = Corpus(path, weights={"": 2.0}, augmenter=make_augmenter(tmp_path, docs))
+    resumed.epoch = 2
+    assert texts(resumed) == epochs[2]
 
 
 def test_draws_depend_on_the_seed_only(tmp_path):

@@ -201,3 +201,14 @@ def test_parsed_documents_are_cut_at_sentences():
     pieces = cut(doc, 4).docs
     assert [len(piece) for piece in pieces] == [3, 2]
     assert [token.head.i for token in pieces[1]] == [1, 1]
+
+
+def test_empty_spans_are_in_one_piece_each():
+    doc = make(6)
+    doc.spans["sc"] = [Span(doc, i, i, "A") for i in (0, 3, 6)]
+    result = cut(doc, 3)
+    assert [triples(piece.spans["sc"]) for piece in result.docs] == [
+        [(0, 0, "A")],
+        [(0, 0, "A"), (3, 3, "A")],
+    ]
+    assert not result.lost

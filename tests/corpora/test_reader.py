@@ -53,12 +53,15 @@ def test_examples_are_those_of_spacy(tmp_path):
 
 
 def test_folders_are_read_in_the_order_of_names(tmp_path):
-    for name in ("b", "a", "sub/c", ".hidden/d"):
-        numbered(tmp_path / "corpus", name, 1)
+    names = ["a", "b", "c", "d", "e", "sub/f"]
+    for name in ("d", "a", "e", "sub/f", "c", "b", ".hidden/g"):
+        numbered(tmp_path / "corpus", name, 2)
     (tmp_path / "corpus" / "notes.txt").write_text("no docs")
-    assert texts(Corpus(tmp_path / "corpus", shuffle=False)(NLP)) == [
-        f"{name} text number 0" for name in ("a", "b", "sub/c")
-    ]
+    (tmp_path / "corpus" / "folder.spacy").mkdir()
+    read = texts(Corpus(tmp_path / "corpus", shuffle=False)(NLP))
+    assert read == [f"{name} text number {i}" for name in names for i in range(2)]
+    limited = Corpus(tmp_path / "corpus", shuffle=False, limit=3)
+    assert texts(limited(NLP)) == read[:3]
 
 
 def test_order_depends_on_seed_and_epoch_only(tmp_path):
@@ -99,6 +102,7 @@ def test_marks(tmp_path):
     for epoch in range(3):
         examples = list(corpus(NLP))
         assert [mark.last for mark in marks(examples)] == [False] * 4 + [True]
+        assert [mark.number for mark in marks(examples)] == [0, 1, 2, 3, 4]
         for example, mark in zip(examples, marks(examples)):
             name = example.reference.text[0]
             assert mark[:3] == (name, {"x": "x", "y": "shared"}[name], epoch)
@@ -116,6 +120,7 @@ def test_marks_are_plain_data(tmp_path):
         "space": "y",
         "epoch": 3,
         "last": True,
+        "number": 0,
     }
     # A mark that was saved with its document does not outlive the reader's.
     (again,) = Corpus(save(tmp_path / "marked.spacy", [doc]))(NLP)
