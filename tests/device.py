@@ -106,6 +106,23 @@ class DeviceXp:
         return call
 
 
+CPU = NumpyOps()
+
+
+def require_device(data: Any) -> numpy.ndarray:
+    if not isinstance(data, DeviceArray):
+        raise TypeError("the function of a device was called on a NumPy array")
+    return data.get()
+
+
+def require_kernel(X: Any, lengths: Any) -> None:
+    """What the kernels of CuPy's backend take: on anything else they return None in silence."""
+    if require_device(X).dtype not in ("float32", "float64"):
+        raise TypeError("a kernel of the device needs floats")
+    if require_device(lengths).dtype != "int32":
+        raise TypeError("a kernel of the device needs its lengths as int32")
+
+
 class DeviceOps(NumpyOps):
     name = "device"
     xp: Any = DeviceXp()
@@ -124,6 +141,20 @@ class DeviceOps(NumpyOps):
 
     def asarray1f(self, data: Any, *, dtype: Any = "float32") -> Any:
         return self.asarray(data, dtype=dtype)
+
+    def alloc(self, shape: Any, *, dtype: Any = "float32", zeros: bool = True) -> Any:
+        return DeviceArray(numpy.zeros(shape, dtype=dtype))
+
+    def reduce_mean(self, X: Any, lengths: Any) -> Any:
+        require_kernel(X, lengths)
+        return DeviceArray(CPU.reduce_mean(X.get(), lengths.get()))
+
+    def backprop_reduce_mean(self, d_means: Any, lengths: Any) -> Any:
+        require_kernel(d_means, lengths)
+        return DeviceArray(CPU.backprop_reduce_mean(d_means.get(), lengths.get()))
+
+    def scatter_add(self, table: Any, indices: Any, values: Any) -> Any:
+        numpy.add.at(*map(require_device, (table, indices, values)))
 
     def to_numpy(self, data: Any, *, byte_order: Any = None) -> numpy.ndarray:
         if isinstance(data, numpy.ndarray):

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import typer
+from click import NoSuchOption
 from spacy.cli._util import (
     Arg,
     Opt,
@@ -13,12 +14,13 @@ from spacy.cli._util import (
 )
 from spacy.tokens import Doc
 from spacy.util import load_config
+from thinc.api import Config
 from tqdm import tqdm
 from wasabi import Printer
 
 from ..pretraining.checkpoint import NAME as CHECKPOINT
 from ..pretraining.driver import Run
-from ..pretraining.export import export_transformer
+from ..pretraining.export import check_export, export_transformer
 from .app import app
 
 WIDTHS = (5, 10, 8, 9, 10, 10, 6, 4)
@@ -50,7 +52,7 @@ def pretrain_cli(
         None,
         "--dev",
         "-d",
-        help="Block of the config with the corpus to judge by after each epoch [default: corpora.dev, if it is there]",
+        help="Block of the config with the corpus to judge by after each epoch [default: as in the config's judge, or corpora.dev, if it has a path]",
     ),
     patience: Optional[int] = Opt(
         None,
@@ -68,7 +70,7 @@ def pretrain_cli(
         None,
         "--export",
         "-e",
-        help="Directory for the best transformer as a Hugging Face model with its tokenizer, to be named in another config",
+        help="Directory for the best transformer as a Hugging Face model with its tokenizer, to be named in another config; empty or not there",
     ),
     code_path: Optional[Path] = Opt(
         None,
@@ -88,49 +90,91 @@ def pretrain_cli(
     model-last.bin. After each epoch it judges the encoder on the dev corpus: the
     loss, how often the nearest neighbours of a token have its label, how well
     labels are set apart (silhouette), and how many dimensions are in use (rank).
-    Ctrl-C saves and stops; --resume goes on from there. Settings can be
-    overridden: --pretraining.max_epochs 10
+    Ctrl-C, or being asked to end (SIGTERM), saves and stops with exit code 130
+    (143); --resume goes on from there. Settings can be overridden:
+    --pretraining.max_epochs 10
     """
-    msg = Printer(no_print=silent)
-    err = Printer()
-    if select not in (None, "loss", "accuracy"):
-        err.fail(f"--select is {select!r}, but must be loss or accuracy", exits=1)
-    overrides = parse_config_overrides(ctx.args)
-    import_code(code_path)
-    setup_gpu(use_gpu, silent=silent)
-    with show_validation_error(config_path):
-        raw = load_config(config_path, overrides=overrides, interpolate=False)
-        config = raw.interpolate()
-    if not config.get("pretraining"):
-        err.fail(
-            "The [pretraining] block in your config is empty",
-            "Add one, for instance with: python -m spacy init fill-config --pretraining",
-            exits=1,
-        )
-    if dev is None and "dev" in config.get("corpora", {}):
-        dev = "corpora.dev"
-    if not resume and (output_dir / CHECKPOINT).exists():
-        err.fail(
-            f"There is a run in {output_dir} already",
-            "Go on with it by --resume, or name another directory.",
-            exits=1,
-        )
     try:
+        overrides = parse_config_overrides(ctx.args)
+    except NoSuchOption as error:
+        Printer().fail(error.format_message())
+        raise typer.Exit(2) from error
+    import_code(code_path)
+    settings: Dict[str, Any] = {"dev": dev, "patience": patience, "select": select}
+    try:
+        _set_up_gpu(use_gpu, silent)
+        _check_output(output_dir, resume)
         with show_validation_error(config_path):
-            run = ShownRun(
-                config, output_dir, dev=dev, patience=patience, select=select, use_gpu=use_gpu
-            )
-        if resume:
-            run.resume()
-        else:
-            output_dir.mkdir(parents=True, exist_ok=True)
-            raw.to_disk(output_dir / "config.cfg")
-        run.show(msg, silent)
+            raw = _load(config_path, overrides)
+            run = ShownRun(raw.interpolate(), output_dir, use_gpu=use_gpu, **settings)
         if export is not None:
-            export_transformer(run.model.get_ref("tok2vec"), output_dir / "model-best.bin", export)
-            msg.good(f"Exported the best transformer to {export}")
-    except (ValueError, OSError) as error:
-        err.fail("Pretraining failed", f"{type(error).__name__}: {error}", exits=1)
+            check_export(run.model.get_ref("tok2vec"), export)
+        _start(run, raw, resume)
+        run.show(Printer(no_print=silent), silent)
+        if run.stopped and not run.finished:
+            raise typer.Exit(128 + run.stopped)
+        if export is not None:
+            _export(run, export, silent)
+    except ValueError as error:
+        Printer().fail("Pretraining failed", str(error), exits=1)
+    except OSError as error:
+        intact = "What was saved before is whole." if (output_dir / CHECKPOINT).exists() else ""
+        text = f"{str(error).rstrip('.')}. {intact}"
+        Printer().fail("Pretraining failed", text.strip(), exits=1)
+
+
+def _load(config_path: Path, overrides: Dict[str, Any]) -> Config:
+    """The config, not interpolated."""
+    raw = load_config(config_path, overrides=overrides, interpolate=False)
+    if not raw.get("pretraining"):
+        raise ValueError(
+            "The [pretraining] block in your config is empty. Add one, for instance with: "
+            "python -m spacy init fill-config CONFIG FILLED --pretraining"
+        )
+    return raw
+
+
+def _set_up_gpu(use_gpu: int, silent: bool) -> None:
+    try:
+        setup_gpu(use_gpu, silent=silent)
+    except Exception as error:
+        raise ValueError(
+            f"GPU {use_gpu} cannot be used ({error}). Install CuPy for your version of CUDA and "
+            "check the number of the GPU, or leave out --gpu-id to use the CPU."
+        ) from error
+
+
+def _check_output(output: Path, resume: bool) -> None:
+    """Stop before a run that is there already is lost."""
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"{output} is a file. Name a directory for weights, log and checkpoint.")
+    if resume or not output.exists():
+        return
+    if (output / CHECKPOINT).exists():
+        raise ValueError(
+            f"There is a run in {output} already. Go on with it by --resume, or name another "
+            "directory."
+        )
+    if any(output.glob("model*.bin")):
+        raise ValueError(
+            f"There are weights in {output} already, without a run to go on with. Name another "
+            "directory."
+        )
+
+
+def _start(run: "ShownRun", raw: Config, resume: bool) -> None:
+    """Read the corpus, and begin the run, or bring it to where it was interrupted."""
+    if resume:
+        run.resume()
+    run.survey()
+    if not resume:
+        run.output.mkdir(parents=True, exist_ok=True)
+        raw.to_disk(run.output / "config.cfg")
+
+
+def _export(run: "ShownRun", folder: Path, silent: bool) -> None:
+    export_transformer(run.model.get_ref("tok2vec"), run.output / "model-best.bin", folder)
+    Printer(no_print=silent).good(f"Exported the best transformer to {folder}")
 
 
 class ShownRun(Run):
@@ -144,8 +188,10 @@ class ShownRun(Run):
         msg (Printer): Prints.
         silent (bool): Whether to do without the bar.
         """
-        self.survey()
         progress, max_epochs = self.progress, self.settings["max_epochs"]
+        if self.finished:
+            self._tell_end(msg)
+            return
         if progress.epoch or progress.batch:
             msg.info(f"Going on in epoch {progress.epoch + 1}, after {progress.batch} batches")
         if not self.dev:
@@ -153,13 +199,11 @@ class ShownRun(Run):
         msg.row(HEADER, widths=WIDTHS, aligns=ALIGNS)
         msg.row(["-" * width for width in WIDTHS], widths=WIDTHS)
         total = self.words_of_epoch * max_epochs
+        # Nothing is shown if stderr is no terminal.
+        disable = True if silent else None
         with (
             tqdm(
-                total=total,
-                initial=progress.words,
-                unit="w",
-                disable=True if silent else None,
-                leave=False,
+                total=total, initial=progress.words, unit="w", disable=disable, leave=False
             ) as bar,
             self.stop_on_signals(),
         ):
@@ -169,7 +213,12 @@ class ShownRun(Run):
                     msg.row(row_of(progress.log[epoch]), widths=WIDTHS, aligns=ALIGNS)
                     if progress.log[epoch].get("collapsed"):
                         msg.warn(progress.log[epoch]["collapsed"])
-        if self.stopped:
+        self._tell_end(msg)
+
+    def _tell_end(self, msg: Printer) -> None:
+        """Say why there are no more epochs, and where the weights are."""
+        progress, max_epochs = self.progress, self.settings["max_epochs"]
+        if not self.finished:
             msg.warn(
                 f"Interrupted in epoch {progress.epoch + 1}: all is saved in {self.output}",
                 "Go on with the same command and --resume.",
@@ -178,6 +227,8 @@ class ShownRun(Run):
             msg.good(
                 f"{self.patience} epochs brought nothing better than epoch {progress.best + 1}"
             )
+        else:
+            msg.good(f"All {max_epochs} epochs are done")
         if progress.log:
             msg.good(f"The best weights are {self.output / 'model-best.bin'}")
 

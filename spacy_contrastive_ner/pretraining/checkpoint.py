@@ -4,11 +4,12 @@ import random
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 import numpy
 import srsly
-from thinc.api import Model, Optimizer
+from thinc.api import Model, Ops, Optimizer, get_torch_default_device
+from thinc.shims.pytorch import default_deserialize_torch_model, default_serialize_torch_model
 
 from ..files import write_atomically
 from .model import PretrainModel
@@ -106,8 +107,7 @@ def relevant_config(config: Dict[str, Any]) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): The settings that must not change when a run goes on."""
     some = {name: config.get(name) for name in ("nlp", "components", "corpora", "pretraining")}
     some["training"] = {"seed": config.get("training", {}).get("seed")}
-    # As read back from a file.
-    return srsly.json_loads(srsly.json_dumps(_plain(some)))
+    return _plain(some)
 
 
 def _plain(value: Any) -> Any:
@@ -211,17 +211,35 @@ def restore(
 def _restore(state: Dict[str, Any], model: PretrainModel, optimizer: Optimizer) -> None:
     for term, known in zip(model.terms, state["terms"]):
         term.set_state(known, model.width)
-    for key, _, put in _parameters(model):
-        put(state["parameters"][key])
+    for key, get, put in _parameters(model):
+        value, fresh = state["parameters"][key], get()
+        if getattr(value, "shape", None) != getattr(fresh, "shape", None):
+            raise ValueError(f"{key} has another shape")
+        put(value)
     names = {name: key for key, name in _optimizer_names(model).items()}
     for kind in (*MOMENTS, *COUNTS):
         target = getattr(optimizer, kind)
         for name, value in state["moments"][kind].items():
             if target is not None and name in names:
-                target[names[name]] = value if kind in COUNTS else model.ops.asarray(value)
+                target[names[name]] = value if kind in COUNTS else _owned(model.ops, value)
+    _prepare_gradients(model, set(state["moments"]["nr_update"]))
     for _ in range(state["n_updates"]):
         optimizer.step_schedules()
     model.n_updates = state["n_updates"]
+
+
+def _prepare_gradients(model: Model, updated: Set[str]) -> None:
+    """Give parameters that were updated before a gradient of zero. Without one they would stay as
+    they are until they get some, but in a run that was never interrupted they go on by momentum.
+    """
+    for path, node in _nodes(model):
+        for name in node.param_names:
+            if f"{path}:{name}" in updated:
+                node.set_grad(name, node.ops.xp.zeros_like(node.get_param(name)))
+        for place, shim in enumerate(node.shims):
+            for name, value in _torch_parameters(shim):
+                if f"{path}!{place}:{name}" in updated:
+                    value.grad = value.detach().clone().zero_()
 
 
 def _nodes(model: Model, path: str = "") -> Iterator[Tuple[str, Model]]:
@@ -240,7 +258,7 @@ def _parameters(
             if node.has_param(name):
                 yield f"{path}:{name}", _getter(node, name), _setter(node, name)
         for place, shim in enumerate(node.shims):
-            yield f"{path}!{place}", shim.to_bytes, _loader(shim)
+            yield f"{path}!{place}", partial(_shim_to_bytes, shim), partial(_load_shim, shim)
 
 
 def _getter(node: Model, name: str) -> Callable[[], Any]:
@@ -248,14 +266,27 @@ def _getter(node: Model, name: str) -> Callable[[], Any]:
 
 
 def _setter(node: Model, name: str) -> Callable[[Any], None]:
-    return lambda value: node.set_param(name, node.ops.asarray(value))
+    return lambda value: node.set_param(name, _owned(node.ops, value))
 
 
-def _loader(shim: Any) -> Callable[[Any], None]:
-    def load(value: Any) -> None:
+def _owned(ops: Ops, value: numpy.ndarray) -> Any:
+    """An array that can be written to: those of a file cannot."""
+    return ops.asarray(numpy.array(value))
+
+
+def _shim_to_bytes(shim: Any) -> bytes:
+    if not _is_torch(shim):
+        return shim.to_bytes()
+    return default_serialize_torch_model(shim._model)
+
+
+def _load_shim(shim: Any, value: bytes) -> None:
+    """The weights alone, of a PyTorch model: the shim of a transformer would replace model and
+    tokenizer by others, whose settings are not all the same."""
+    if not _is_torch(shim):
         shim.from_bytes(value)
-
-    return load
+    else:
+        default_deserialize_torch_model(shim._model, value, get_torch_default_device())
 
 
 def _optimizer_names(model: Model) -> Dict[Tuple[int, str], str]:
@@ -270,11 +301,14 @@ def _optimizer_names(model: Model) -> Dict[Tuple[int, str], str]:
     return names
 
 
+def _is_torch(shim: Any) -> bool:
+    return hasattr(getattr(shim, "_model", None), "named_parameters")
+
+
 def _torch_parameters(shim: Any) -> Iterator[Tuple[str, Any]]:
     """The parameters of a PyTorch model."""
-    inner = getattr(shim, "_model", None)
-    if hasattr(inner, "named_parameters"):
-        yield from inner.named_parameters()
+    if _is_torch(shim):
+        yield from shim._model.named_parameters()
 
 
 def get_random_state() -> Dict[str, Any]:
@@ -291,13 +325,12 @@ def get_random_state() -> Dict[str, Any]:
     return state
 
 
-def set_random_state(state: Optional[Dict[str, Any]], kinds: Tuple[str, ...] = ()) -> None:
+def set_random_state(state: Optional[Dict[str, Any]]) -> None:
     """Set sources of chance to an earlier state.
 
-    state (Optional[Dict[str, Any]]): The state.
-    kinds (Tuple[str, ...]): Which of "numpy", "python" and "torch"; all if empty.
+    state (Optional[Dict[str, Any]]): The state; nothing changes if it is None.
     """
-    state = {k: v for k, v in (state or {}).items() if not kinds or k in kinds}
+    state = state or {}
     if "numpy" in state:
         kind, keys, position, has_gauss, gauss = state["numpy"]
         numpy.random.set_state((kind, numpy.asarray(keys), position, has_gauss, gauss))

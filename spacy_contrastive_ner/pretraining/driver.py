@@ -15,10 +15,11 @@ from spacy.training.pretrain import (
     get_tok2vec_ref,
     make_update,
 )
-from spacy.util import dot_to_object, load_model_from_config, registry
+from spacy.util import load_model_from_config, registry
 from thinc.api import Config, Model, Optimizer, fix_random_seed, set_gpu_allocator
 
 from ..files import write_atomically
+from .blocks import has_path, read_block, require_blocks
 from .checkpoint import (
     check_same_config,
     clean_up,
@@ -35,9 +36,6 @@ from .judge import SELECT, JudgeEachEpoch, Verdict, judge, read_dev
 from .model import PretrainModel
 from .objective import Objective
 from .watch import Watch, require_no_listener
-
-# Blocks that spaCy fills in by itself when it trains, but not when it pretrains.
-BLOCKS = ("nlp", "components", "corpora", "initialize", "training", "pretraining")
 
 
 @dataclass
@@ -92,7 +90,7 @@ class Run:
         use_gpu: int = -1,
     ) -> None:
         self.output = output
-        _require_blocks(config)
+        require_blocks(config)
         seed = config["training"].get("seed")
         if seed is not None:
             fix_random_seed(seed)
@@ -110,14 +108,14 @@ class Run:
         if self.select not in SELECT:
             raise ValueError(f"select is {self.select!r}, but must be {' or '.join(SELECT)}.")
         self._check_encoder()
-        self.corpus = _reader(plain, self.settings["corpus"])
+        self.corpus = read_block(plain, self.settings["corpus"])
         self.dev = self._read_dev(plain, dev, given)
         self.model: PretrainModel = create_pretraining_model(self.nlp, self.settings)
         self.optimizer: Optimizer = self.settings["optimizer"]
         self.progress = Progress(config={**relevant_config(plain), "--dev": dev})
         # The signal that asked to stop, or 0.
         self.stopped = 0
-        # The sources of chance as they were when the run was interrupted, until it goes on.
+        # The sources of chance as they were when the run was interrupted, until it has gone on.
         self.random_state: Optional[Dict[str, Any]] = None
         # How many words the first epoch has, to tell the time that is left.
         self.words_of_epoch = 0
@@ -138,15 +136,15 @@ class Run:
         weights would be those of the encoder, but `spacy train` would load them into the listener.
         """
         name, layer = self.settings["component"], self.settings["layer"]
-        if name is not None and name not in self.nlp.component_names:
+        if name not in self.nlp.component_names:
             raise ValueError(
                 f"[pretraining] component is {name!r}, but the pipeline has "
                 f"{', '.join(self.nlp.component_names) or 'no components'}."
             )
-        model = None if name is None else getattr(self.nlp.get_pipe(name), "model", None)
-        if name is not None and not isinstance(model, Model):
+        model = getattr(self.nlp.get_pipe(name), "model", None)
+        if not isinstance(model, Model):
             raise ValueError(f"[pretraining] component is {name!r}, which has no model.")
-        if layer and model is not None and layer not in model.ref_names:
+        if layer and layer not in model.ref_names:
             raise ValueError(
                 f"[pretraining] layer is {layer!r}, but the model of {name!r} has "
                 f"{', '.join(sorted(model.ref_names)) or 'no layers with names'}. Write "
@@ -154,28 +152,38 @@ class Run:
                 "model of a tok2vec or transformer."
             )
         found = get_tok2vec_ref(self.nlp, self.settings)
-        require_no_listener([(type(found).__name__, getattr(found, "upstream_name", None))])
+        inner = found if layer or "tok2vec" not in found.ref_names else found.get_ref("tok2vec")
+        require_no_listener(
+            [(type(node).__name__, getattr(node, "upstream_name", None)) for node in inner.walk()]
+        )
+        if inner is not found:
+            raise ValueError(
+                f"[pretraining] layer is empty, so the whole model of {name!r} would be pretrained. "
+                'Write layer = "tok2vec" for the encoder inside it.'
+            )
 
     def _read_dev(
         self, plain: Config, dev: Optional[str], given: Optional[JudgeEachEpoch]
     ) -> List[Doc]:
         """The documents to judge by, none if nobody names any."""
         if dev is None and given is not None:
-            where, docs = str(given.dev), read_dev(given.dev, self.nlp.vocab)
-        elif dev is None and not _has_path(plain, "corpora.dev"):
+            return read_dev(given.dev, self.nlp.vocab)
+        if dev is None and not has_path(plain, "corpora.dev"):
             return []
-        else:
-            where = f"the block [{dev or 'corpora.dev'}]"
-            docs = ensure_docs(_reader(plain, dev or "corpora.dev")(self.nlp))
-        readings = list(
-            dict.fromkeys(term.reading for term in self.settings["objective"].terms)
-        )
-        if not any(reading.annotates(doc) for doc in docs for reading in readings):
-            raise ValueError(
-                f"None of the {len(docs)} documents of {where} has annotation in "
-                f"{' or '.join(map(str, readings))}, so the encoder cannot be judged by them."
-            )
+        docs = ensure_docs(read_block(plain, dev or "corpora.dev")(self.nlp))
+        if not docs:
+            raise ValueError(f"There are no documents to judge by in [{dev or 'corpora.dev'}].")
         return docs
+
+    def _check_dev(self) -> None:
+        """Stop if all there is to judge by says nothing."""
+        readings = list(dict.fromkeys(term.reading for term in self.model.terms))
+        if self.dev and not any(reading.annotates(doc) for doc in self.dev for reading in readings):
+            raise ValueError(
+                f"None of the {len(self.dev)} documents to judge by has annotation in "
+                f"{' or '.join(map(str, readings))}. Correct the block [corpora.dev], or name "
+                "another by --dev."
+            )
 
     @property
     def finished(self) -> bool:
@@ -189,7 +197,8 @@ class Run:
         return bool(self.patience and self.dev and progress.log and waited >= self.patience)
 
     def survey(self) -> None:
-        """Read the corpus once, to know its size, and stop if nothing can be learned from it."""
+        """Read the corpus once, to know its size, and stop if nothing can be learned from it, or
+        nothing can be judged."""
         watch = Watch(self.model.terms)
         random_state = get_random_state()
         epoch = getattr(self.corpus, "epoch", None)
@@ -198,6 +207,7 @@ class Run:
             watch.see(docs)
             self.words_of_epoch += sum(len(doc) for doc in docs)
         watch.end_epoch()
+        self._check_dev()
         # The rest of an epoch that goes on may well hold no pairs.
         self.model.watch.satisfied = True
         if epoch is not None:
@@ -210,7 +220,9 @@ class Run:
         state = load_checkpoint(self.output)
         check_same_config(state, self.progress.config, self.output)
         restore(state, self.model, self.optimizer, self.output)
-        self.progress = Progress(**state["progress"])
+        clean_up(self.output)
+        # Some settings may be others now.
+        self.progress = Progress(**{**state["progress"], "config": self.progress.config})
         self.model.n_epochs = self.progress.epoch
         for schedule, n in zip(self.schedules, self.progress.sizes):
             schedule.advance(n)
@@ -224,7 +236,9 @@ class Run:
         """
         clean_up(self.output)
         while not self.finished and not self.stopped:
-            if self._epoch():
+            ended = self._epoch()
+            self.random_state = None
+            if ended:
                 self._end_epoch()
                 yield self.progress.epoch - 1
 
@@ -237,8 +251,10 @@ class Run:
         number = -1
         for number, batch in enumerate(self.settings["batcher"](self.corpus(self.nlp))):
             if number < skip:
+                if number == skip - 1:
+                    # Go on where the run was when these batches were done.
+                    set_random_state(self.random_state)
                 continue
-            self._restore_chance()
             docs = ensure_docs(batch)
             progress.loss += make_update(model, docs, self.optimizer, model.attrs["loss"])
             progress.batch += 1
@@ -255,7 +271,6 @@ class Run:
                 f"The run was interrupted after {skip} batches of epoch {progress.epoch + 1}, which "
                 f"has only {number + 1} now: the corpus has changed. Start anew in another folder."
             )
-        self._restore_chance()
         return True
 
     def _begin_epoch(self) -> None:
@@ -267,16 +282,8 @@ class Run:
             set_random_state(progress.at_epoch_start)
         else:
             set_random_state(self.random_state)
-            self.random_state = None
             progress.at_epoch_start = get_random_state()
             progress.sizes = [schedule.n for schedule in self.schedules]
-
-    def _restore_chance(self) -> None:
-        """After the batches that were done before: reading them drew from Python's own source of
-        chance, the others go on where they were."""
-        if self.random_state is not None:
-            set_random_state(self.random_state, ("numpy", "torch"))
-            self.random_state = None
 
     def on_batch(self, docs: List[Doc]) -> None:
         """Called after each batch, for whoever shows progress."""
@@ -366,39 +373,3 @@ class Run:
         finally:
             for kind, handler in zip(kinds, before):
                 signal.signal(kind, handler)
-
-
-def _require_blocks(config: Config) -> None:
-    """Stop if the config is not filled."""
-    missing = [f"[{name}]" for name in BLOCKS if name not in config]
-    if missing:
-        raise ValueError(
-            f"The config has no {', '.join(missing)}. Fill it: python -m spacy init fill-config "
-            "CONFIG FILLED --pretraining"
-        )
-
-
-def _block(plain: Config, name: str) -> Any:
-    try:
-        return dot_to_object(plain, name)
-    except (KeyError, TypeError):
-        return None
-
-
-def _has_path(plain: Config, name: str) -> bool:
-    """Whether there is a block, and its path, if it has any, is given: that of spaCy's own
-    [corpora.dev] is null unless someone sets it."""
-    block = _block(plain, name)
-    return isinstance(block, dict) and block.get("path", True) not in (None, "")
-
-
-def _reader(plain: Config, name: str) -> Any:
-    """The reader in a block of the config."""
-    block = _block(plain, name)
-    if not isinstance(block, dict):
-        there = ", ".join(f"corpora.{each}" for each in plain["corpora"])
-        raise ValueError(
-            f"The config has no block [{name}], which is to say how documents are read. There is "
-            f"{there or 'none in [corpora]'}."
-        )
-    return registry.resolve({"corpus": block})["corpus"]

@@ -7,12 +7,12 @@ from pathlib import Path
 from thinc.api import Model
 
 
-def export_transformer(tok2vec: Model, weights: Path, folder: Path) -> None:
-    """Write a transformer and its tokenizer as Hugging Face does, to be named in another config.
+def check_export(tok2vec: Model, folder: Path) -> Model:
+    """Stop if there is nothing to export, or no place for it: ask before training.
 
-    tok2vec (Model): The encoder that was pretrained.
-    weights (Path): Its weights, as `spacy pretrain` writes them.
+    tok2vec (Model): The encoder.
     folder (Path): The folder, which must not exist or be empty.
+    RETURNS (Model): The transformer in the encoder.
     """
     found = [node for node in tok2vec.walk() if hasattr(node, "transformer")]
     if not found:
@@ -20,14 +20,31 @@ def export_transformer(tok2vec: Model, weights: Path, folder: Path) -> None:
             "The encoder is no transformer of spacy-transformers, so there is nothing to export in "
             "the format of Hugging Face. Its weights are for [initialize] init_tok2vec."
         )
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file. Name a folder to export to.")
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty. Name another folder to export to.")
+    return found[0]
+
+
+def export_transformer(tok2vec: Model, weights: Path, folder: Path) -> None:
+    """Write a transformer and its tokenizer as Hugging Face does, to be named in another config.
+
+    tok2vec (Model): The encoder that was pretrained.
+    weights (Path): Its weights, as `spacy pretrain` writes them.
+    folder (Path): The folder, which must not exist or be empty.
+    """
+    node = check_export(tok2vec, folder)
+    # Reading the weights would replace them by others that lack small numbers (such as the epsilon
+    # of layer norm) and have settings of their own.
+    settings, tokenizer = node.transformer.config, node.tokenizer
     tok2vec.from_bytes(weights.read_bytes())
+    node.transformer.config = settings
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        found[0].transformer.save_pretrained(beside)
-        found[0].tokenizer.save_pretrained(beside)
+        node.transformer.save_pretrained(beside)
+        tokenizer.save_pretrained(beside)
         beside.chmod(0o755)
         if folder.exists():
             folder.rmdir()

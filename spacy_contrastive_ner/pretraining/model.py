@@ -92,15 +92,22 @@ class PretrainModel(Model[List[Doc], Floats2d]):
     @contextmanager
     def use_params(self, params: Optional[Dict]) -> Iterator[None]:
         """Use other parameters for a while, such as the averages of an optimizer: those of an
-        optimizer that keeps none are None, and nothing changes.
+        optimizer that keeps none are None, and nothing changes. The model's own come back also
+        after an error, unlike with Thinc's models.
 
         params (Optional[Dict]): The parameters.
         """
         if not params:
             yield
         else:
+            error: Optional[BaseException] = None
             with super().use_params(params):
-                yield
+                try:
+                    yield
+                except BaseException as caught:
+                    error = caught
+            if error is not None:
+                raise error
 
     def rows_of(self, docs: Sequence[Doc]) -> Floats2d:
         """RETURNS (Floats2d): The rows of the encoder for all tokens of some documents."""
@@ -165,6 +172,7 @@ def _loss(
     """
     rng = numpy.random.default_rng(int(numpy.random.randint(2**31 - 1)))
     model.watch.see(docs)
+    model.watch.lose_patience()
     model.epoch_ends = any(get_mark(doc).last for doc in docs)
     scale = 1.0 / model.accumulate_gradient
     losses, d_rows = _losses(model, ops, docs, rows, rng, True, scale)

@@ -118,9 +118,7 @@ def make_tagging_objective(
     if loss is None and crf is None:
         crf = CRF()
     if not 1 <= max_layers <= MAX_LAYERS:
-        raise ValueError(
-            f"max_layers is {max_layers}, but must lie between 1 and {MAX_LAYERS}."
-        )
+        raise ValueError(f"max_layers is {max_layers}, but must lie between 1 and {MAX_LAYERS}.")
     make_heads = tagging_heads(heads, loss, crf, dropout)
     make_heads()  # checks the settings
     merge = Sampling(merge=merge).check().merge

@@ -11,8 +11,10 @@ from ..corpora.marks import get_mark
 if TYPE_CHECKING:
     from .terms import Term
 
-# So many documents may pass before one of them must be annotated.
-PATIENCE = 1000
+# So many documents, or batches, may pass before one of them must be annotated. Not every reader
+# says when an epoch ends.
+DOCUMENTS = 1000
+BATCHES = 10
 
 
 class Watch:
@@ -24,6 +26,7 @@ class Watch:
     def __init__(self, terms: Sequence["Term"]) -> None:
         self.terms = list(terms)
         self.readings = list(dict.fromkeys(term.reading for term in terms))
+        self.n_batches = 0
         self.n_docs = 0
         self.n_tokens = 0
         self.n_annotated = 0
@@ -38,6 +41,7 @@ class Watch:
         """
         if self.satisfied:
             return
+        self.n_batches += 1
         for doc in docs:
             self.n_docs += 1
             self.n_tokens += len(doc)
@@ -49,7 +53,11 @@ class Watch:
                 if term.reading.annotates(doc):
                     gold = term.classes(term.reading(doc))
                     self.mentions.update((number, space, label) for _, _, label in gold.spans)
-        if not self.n_annotated and self.n_docs >= PATIENCE:
+        self.satisfied = any(n > 1 for n in self.mentions.values())
+
+    def lose_patience(self) -> None:
+        """Stop if there has been no annotation for too long."""
+        if self.n_docs >= DOCUMENTS or self.n_batches >= BATCHES:
             self.require_annotation()
 
     def end_epoch(self) -> None:
@@ -58,7 +66,6 @@ class Watch:
             return
         self.require_annotation()
         self.require_pairs()
-        self.satisfied = True
 
     def require_annotation(self) -> None:
         """Stop if no document was annotated."""
@@ -89,7 +96,7 @@ class Watch:
 
     def require_pairs(self) -> None:
         """Stop if no label occurs twice, so that nothing can be compared."""
-        if any(n > 1 for n in self.mentions.values()):
+        if self.satisfied:
             return
         if not self.mentions:
             raise ValueError(

@@ -369,9 +369,10 @@ def stretches(*pairs):
         stretches((0, 3), (1, 3), (2, 7), (6, 7)),
         stretches((3, 4), (0, 7)),
         stretches((2, 4)),
+        stretches((2, 4), (5, 5)),
         stretches(),
     ],
-    ids=["tokens", "overlapping", "whole", "one", "none"],
+    ids=["tokens", "overlapping", "whole", "one", "empty", "none"],
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_pooled_rows_and_their_gradient(rows, dtype):
