@@ -4,7 +4,8 @@
     python benchmarks/stage_one.py CORPUS --foreign OTHER [OTHER ...] --shots 20 --out r.jsonl
     python benchmarks/stage_one.py CORPUS --summary r.jsonl --on dev
 
-"none" is stage 2 alone, "control" stage 2 alone with as many more updates as stage 1 makes. Each
+"none" is stage 2 alone, "control" stage 2 alone with as many more updates as stage 1 makes, and
+"balanced" that with the balanced batches of stage 1 instead of plain ones. Each
 other arm is stage 1 with that objective, then stage 2 as in "none", with the same seed and the
 same batches; "joint" learns both at once. With --foreign stage 1 sees only the training sets of other corpora. With --shots N
 so many mentions of each label are known, drawn by the seed, and all others are marked as missing.
@@ -65,6 +66,7 @@ segments = contrast(
 ARMS: Dict[str, Optional[Callable[[], Objective]]] = {
     "none": None,
     "control": None,
+    "balanced": None,
     "infonce": info_nce,
     "infonce-labels": contrast(losses.make_info_nce(0.1, "labels"), MlpProjection),
     "infonce-query": contrast(losses.make_info_nce(0.1), MlpProjection, outside="query"),
@@ -201,6 +203,28 @@ def model_of(arm: str, encoder: Optional[Path]) -> Dict[str, Any]:
     }
 
 
+def batches(
+    arm: str, train: List[Example], updates: int, words: int, seed: int
+) -> List[List[Example]]:
+    """The batches of stage 2. For "balanced" those of the batcher of stage 1."""
+    rng = random.Random(seed)
+    balanced = make_balanced_batcher(size=words, seed=seed)
+    plan: List[List[Example]] = []
+    epoch = 0
+    while len(plan) < updates:
+        if arm == "balanced":
+            order = list(train)
+            rng.shuffle(order)
+            for example in order:
+                mark = example.reference.user_data["mark"]
+                set_mark(example.reference, mark._replace(epoch=epoch))
+            plan += balanced(order)
+            epoch += 1
+        else:
+            plan += common.batches(train, words, rng)
+    return plan[:updates]
+
+
 def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
     nlp = common.pipeline(args.lang, seed)
     parts = {p: common.read_examples(nlp, folder, p) for p in ("train", "dev", "test")}
@@ -227,12 +251,9 @@ def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
     optimizer.learn_rate = args.learn_rate
     if weights is not None:
         nlp.get_pipe("contrastive_ner").model.get_ref("tok2vec").from_bytes(weights)
-    updates = args.updates_two + (args.updates_one if arm == "control" else 0)
-    rng = random.Random(seed)
-    plan: List[List[Example]] = []
-    while len(plan) < updates:
-        plan += common.batches(train, args.words_two, rng)
-    plan = plan[:updates]
+    more = args.updates_one if arm in ("control", "balanced") else 0
+    updates = args.updates_two + more
+    plan = batches(arm, train, updates, args.words_two, seed)
     checks = {round(updates * (i + 1) / 8) for i in range(8)}
     best, best_bytes = {"micro": -1.0}, b""
     for step, batch in enumerate(plan, 1):

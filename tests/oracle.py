@@ -272,6 +272,9 @@ def gaussian_kl(rows, labels, maybe=None, width=None, temperature=1.0) -> float:
     return sum(losses) / len(losses) if losses else 0.0
 
 
+FLOORS: Dict[Tuple[float, float, float], float] = {}
+
+
 def distance_logistic(
     rows, labels, maybe=None, margin=1.0, label_smoothing=0.001, temperature=1.0
 ) -> float:
@@ -285,8 +288,11 @@ def distance_logistic(
     for y, related_rows in ((1.0, positives), (0.0, negatives)):
         smooth = y * (1 - label_smoothing) + label_smoothing / 2
         # The least that any distance on the sphere can give.
-        grid = numpy.sqrt(numpy.maximum(numpy.linspace(0, 2, 20001) ** 2, 1e-7))
-        floor = min(cross_entropy(d, smooth) for d in grid)
+        key = (margin, temperature, smooth)
+        if key not in FLOORS:
+            grid = numpy.sqrt(numpy.maximum(numpy.linspace(0, 2, 20001) ** 2, 1e-7))
+            FLOORS[key] = min(cross_entropy(d, smooth) for d in grid)
+        floor = FLOORS[key]
         losses = []
         for i, others in enumerate(related_rows):
             for j in others if positives[i] else ():

@@ -57,6 +57,11 @@ def gaussian_kl(
         )
     m = relations.n_queries
     n = max(1, m)
+    if bool((rows[:, size:] <= 0).any()):
+        raise ValueError(
+            "GaussianKL was given variances that are not above 0. Set projection to "
+            "GaussianProjection.v1 in [pretraining.objective]."
+        )
     # All distances are one product of matrices: d = left @ right.T, each [n, 4 * width + 2].
     mean, var = rows[:, :size], rows[:, size:]
     inverse = 1 / var

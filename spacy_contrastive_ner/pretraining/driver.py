@@ -201,7 +201,6 @@ class Run:
         nothing can be judged."""
         watch = Watch(self.model.terms)
         random_state = get_random_state()
-        epoch = getattr(self.corpus, "epoch", None)
         for example in self.corpus(self.nlp):
             docs = ensure_docs([example])
             watch.see(docs)
@@ -210,8 +209,6 @@ class Run:
         self._check_dev()
         # The rest of an epoch that goes on may well hold no pairs.
         self.model.watch.satisfied = True
-        if epoch is not None:
-            self.corpus.epoch = epoch
         set_random_state(random_state)
 
     def resume(self) -> None:

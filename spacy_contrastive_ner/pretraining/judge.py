@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optiona
 
 import numpy
 import srsly
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Optimizer
 from wasabi import msg
 
+from ..corpora.marks import get_mark
+from ..corpora.sources import read_docs
 from ..files import write_atomically
 from .probe import Report, probe
 
@@ -81,35 +83,65 @@ def judge(model: "PretrainModel", docs: Sequence[Doc]) -> Verdict:
     docs (Sequence[Doc]): The documents.
     RETURNS (Verdict): What was found.
     """
-    from .model import split_by_space
-
     totals: Dict[str, List[float]] = {}
-    rows: List[numpy.ndarray] = []
-    names: List[List[str]] = []
-    documents: List[numpy.ndarray] = []
+    known = KnownTokens()
     for batch in _batches(docs):
-        encoded = model.rows_of(batch)
-        for name, loss in model.evaluate(batch, encoded).items():
+        rows = model.rows_of(batch)
+        for name, loss in model.evaluate(batch, rows).items():
             totals.setdefault(name, []).append(loss)
-        host = model.ops.to_numpy(encoded)
-        for part in split_by_space(batch, model.terms[0]):
-            for doc, offset in zip(part.gold, part.offsets):
-                doc = model.terms[0].classes(doc)
-                rows.append(host[offset : offset + doc.n_tokens])
-                documents.append(numpy.full(doc.n_tokens, len(documents)))
-                names.extend(_labels_of_tokens(part.space, doc))
+        known.add(model, batch, model.ops.to_numpy(rows))
+    without = [name for name in model.term_names if name not in totals]
+    if without:
+        spaces = sorted({get_mark(doc).space for doc in docs})
+        raise ValueError(
+            f"[pretraining] The {len(docs)} documents to judge by say nothing about "
+            f"{' and '.join(without)}: they have no annotation, or are of the label space "
+            f"{', '.join(map(repr, spaces))}, of which nothing was learned. Read them as the "
+            "training corpora are read, by name: path = {...: ...} in a Corpus.v1."
+        )
     losses = {name: sum(values) / len(values) for name, values in totals.items()}
-    known = sorted({name for some in names for name in some})
-    labels = numpy.zeros((len(names), len(known)), dtype="bool")
-    column = {name: at for at, name in enumerate(known)}
-    for row, some in enumerate(names):
-        labels[row, [column[name] for name in some]] = True
-    report = probe(
-        numpy.concatenate(rows) if rows else numpy.zeros((0, 1), dtype="float32"),
-        labels,
-        numpy.concatenate(documents) if documents else numpy.zeros(0, dtype="int64"),
-    )
-    return Verdict(sum(losses.values()) if losses else math.nan, losses, report)
+    return Verdict(sum(losses.values()), losses, known.probe())
+
+
+class KnownTokens:
+    """Collects the rows of tokens whose annotation is known, with their labels."""
+
+    def __init__(self) -> None:
+        self.rows: List[numpy.ndarray] = []
+        self.documents: List[int] = []
+        self.labels: List[List[str]] = []
+        self.n_documents = 0
+
+    def add(self, model: "PretrainModel", batch: Sequence[Doc], rows: numpy.ndarray) -> None:
+        """Take in a batch, as the first term reads it.
+
+        model (PretrainModel): The model.
+        batch (Sequence[Doc]): The documents.
+        rows (numpy.ndarray): The rows of all their tokens. [N, width]
+        """
+        from .model import split_by_space
+
+        term = model.terms[0]
+        for part in split_by_space([doc for doc in batch if len(doc)], term):
+            for doc, offset in zip(part.gold, part.offsets):
+                labels = _labels_of_tokens(part.space, term.classes(doc))
+                missing = {token for start, end, _ in doc.missing for token in range(start, end)}
+                # A token with a label is known, whatever else it may be.
+                kept = [i for i, some in enumerate(labels) if some or i not in missing]
+                self.rows.append(rows[[offset + i for i in kept]])
+                self.labels.extend(labels[i] for i in kept)
+                self.documents.extend([self.n_documents] * len(kept))
+                self.n_documents += 1
+
+    def probe(self) -> Report:
+        """RETURNS (Report): What the space of these rows looks like."""
+        names = sorted({name for some in self.labels for name in some})
+        column = {name: at for at, name in enumerate(names)}
+        labels = numpy.zeros((len(self.labels), len(names)), dtype="bool")
+        for row, some in enumerate(self.labels):
+            labels[row, [column[name] for name in some]] = True
+        rows = self.rows or [numpy.zeros((0, 1), dtype="float32")]
+        return probe(numpy.concatenate(rows), labels, numpy.asarray(self.documents, dtype="int64"))
 
 
 def _batches(docs: Sequence[Doc]) -> List[List[Doc]]:
@@ -137,22 +169,13 @@ def _labels_of_tokens(space: str, gold: Any) -> List[List[str]]:
 
 
 def read_dev(path: Path, vocab: Vocab) -> List[Doc]:
-    """Read annotated documents.
+    """Read the documents of a judge.
 
     path (Path): A .spacy file, or a folder of them.
     vocab (Vocab): The vocabulary.
     RETURNS (List[Doc]): The documents.
     """
-    files = sorted(path.glob("**/*.spacy")) if path.is_dir() else [path]
-    if not files or not all(file.exists() for file in files):
-        raise ValueError(
-            f"[pretraining] There are no documents to judge by in {path}: it must be a .spacy "
-            "file, or a folder of them. Correct dev in the block [pretraining.objective.judge]."
-        )
-    docs: List[Doc] = []
-    for file in files:
-        docs.extend(DocBin().from_disk(file).get_docs(vocab))
-    return docs
+    return read_docs(path, vocab, "[Judge] dev", hint="dev in [pretraining.objective.judge]")
 
 
 @dataclass

@@ -45,6 +45,10 @@ class PretrainModel(Model[List[Doc], Floats2d]):
             refs={"tok2vec": tok2vec, "to_rows": to_rows},
         )
         self.terms = list(terms)
+        self.term_names = [
+            term.name if term.name not in [t.name for t in terms[:i]] else f"{term.name} {i + 1}"
+            for i, term in enumerate(terms)
+        ]
         self.watch = Watch(terms)
         self.accumulate_gradient = accumulate_gradient
         self.at_epoch_end = at_epoch_end
@@ -119,7 +123,7 @@ class PretrainModel(Model[List[Doc], Floats2d]):
         docs (Sequence[Doc]): The annotated documents.
         rows (Floats2d): Their rows. [N, width]
         seed (int): What rows are drawn with.
-        RETURNS (Dict[str, float]): The loss of each term.
+        RETURNS (Dict[str, float]): The loss of each term that has one for these documents.
         """
         rng = numpy.random.default_rng(seed)
         losses, _ = _losses(self, self.ops, docs, rows, rng, False)
@@ -196,15 +200,19 @@ def _losses(
     docs = [doc for doc in docs if len(doc)]
     d_rows = ops.xp.zeros_like(rows)
     losses: Dict[str, float] = {}
-    for number, term in enumerate(model.terms):
+    for name, term in zip(model.term_names, model.terms):
         parts = split_by_space(docs, term)
+        if not is_train:
+            # What says nothing about the encoder is left out.
+            parts = [part for part in parts if term.knows(part.space)]
+            if not parts:
+                continue
         total = 0.0
         for part in parts:
             loss, d_part = term.learn(ops, part, rows, rng, is_train, scale / len(parts))
             total += loss / scale
             if is_train:
                 d_rows += d_part
-        name = term.name if term.name not in losses else f"{term.name} {number + 1}"
         losses[name] = total
     return losses, d_rows
 

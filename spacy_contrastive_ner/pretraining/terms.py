@@ -63,6 +63,8 @@ class ContrastTerm:
     """
 
     name = "contrast"
+    # How often a label must occur for anything to be learned.
+    least_mentions = 2
 
     def __init__(
         self,
@@ -89,6 +91,10 @@ class ContrastTerm:
     def layers(self) -> List[Model]:
         """RETURNS (List[Model]): The layers it has besides the encoder."""
         return [] if self.projection is None else [self.projection]
+
+    def knows(self, space: str) -> bool:
+        """RETURNS (bool): Whether documents of a label space have a loss."""
+        return True
 
     def initialize(self, tokens: Floats2d) -> None:
         """Infer the shapes of the layers from some rows."""
@@ -153,6 +159,8 @@ class TaggingTerm:
     """
 
     name = "tagging"
+    # How often a label must occur for anything to be learned.
+    least_mentions = 1
 
     def __init__(
         self,
@@ -177,6 +185,10 @@ class TaggingTerm:
     def layers(self) -> List[Model]:
         """RETURNS (List[Model]): The layers it has besides the encoder."""
         return [self.container]
+
+    def knows(self, space: str) -> bool:
+        """RETURNS (bool): Whether documents of a label space have a loss: if there are heads."""
+        return space in self.heads
 
     def initialize(self, tokens: Floats2d) -> None:
         """Infer the shapes of the layers: they are made when labels are known."""

@@ -53,7 +53,9 @@ class Watch:
                 if term.reading.annotates(doc):
                     gold = term.classes(term.reading(doc))
                     self.mentions.update((number, space, label) for _, _, label in gold.spans)
-        self.satisfied = any(n > 1 for n in self.mentions.values())
+        self.satisfied = any(
+            n >= self.terms[number].least_mentions for (number, _, _), n in self.mentions.items()
+        )
 
     def lose_patience(self) -> None:
         """Stop if there has been no annotation for too long."""

@@ -222,6 +222,12 @@ def test_rows_that_do_not_fit():
         gaussian_kl(OPS, rows[:, :3], numpy.ones((3, 1), dtype="bool"))
 
 
+def test_variances_of_no_gaussian():
+    rows = numpy.full((3, 4), -1.0, dtype="float32")
+    with pytest.raises(ValueError, match="Set projection to GaussianProjection"):
+        gaussian_kl(OPS, rows, numpy.ones((3, 1), dtype="bool"))
+
+
 @pytest.mark.parametrize(
     "make, settings",
     [

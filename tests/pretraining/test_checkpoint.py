@@ -202,6 +202,10 @@ def test_stopped_again_and_again_by_a_signal(case, config_of, uninterrupted, tmp
         assert run.stopped == signal.SIGINT and not run.finished
         assert stopped[NAME] != files[NAME]
         assert len(stopped["log.jsonl"].splitlines()) == run.progress.epoch
+        if place in places[:2]:
+            # At once, but for gradients that wait for another batch.
+            assert run.progress.epoch == place[0]
+            assert 0 <= run.progress.batch - place[1] < run.model.accumulate_gradient
     resumed = go(Run(config_of(case), tmp_path), resume=True)
     require_same(resumed, files)
 

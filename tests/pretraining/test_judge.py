@@ -9,8 +9,9 @@ import typer
 from spacy.tokens import Doc, DocBin, Span
 from thinc.api import Adam
 
+from spacy_contrastive_ner.corpora.marks import Mark, set_mark
 from spacy_contrastive_ner.pretraining import judge as module
-from spacy_contrastive_ner.pretraining.judge import Verdict, judge, read_dev
+from spacy_contrastive_ner.pretraining.judge import KnownTokens, Verdict, judge, read_dev
 from spacy_contrastive_ner.pretraining.objective import make_judge
 from spacy_contrastive_ner.pretraining.probe import Report, probe
 
@@ -118,9 +119,35 @@ def test_nothing_to_judge_by(kind):
         "empty": [Doc(nlp.vocab)],
         "unannotated": [Doc(nlp.vocab, words=["so"])],
     }[kind]
-    verdict = judge(model, docs)
-    assert math.isnan(verdict.report.accuracy)
-    assert math.isnan(verdict.loss) or kind == "unannotated"
+    with pytest.raises(ValueError, match=f"The {len(docs)} documents to judge by say nothing"):
+        judge(model, docs)
+
+
+def test_tagging_is_judged_on_spaces_it_has_heads_for():
+    model, nlp = make_model(OBJECTIVES["Tagging"])
+    docs = make_docs(nlp)
+    rows, _ = model.begin_update(docs)
+    model.attrs["loss"](model.ops, docs, rows)
+    assert judge(model, docs).losses["tagging"] > 0
+    for doc in docs:
+        set_mark(doc, Mark("other", "other"))
+    with pytest.raises(ValueError, match=r"tagging: they have no annotation, or .* 'other'"):
+        judge(model, docs)
+
+
+def test_tokens_of_which_nothing_is_known_are_not_probed():
+    """They are no tokens outside entities."""
+    model, nlp = make_model(missing_key="unknown")
+    docs = make_docs(nlp)
+    known = KnownTokens()
+    known.add(model, docs, model.rows_of(docs))
+    n_tokens = len(known.labels)
+    assert n_tokens == sum(map(len, docs))
+    # One token outside, and one in an entity, which is known all the same.
+    docs[0].spans["unknown"] = [docs[0][-1:], docs[0][1:2]]
+    known = KnownTokens()
+    known.add(model, docs, model.rows_of(docs))
+    assert len(known.labels) == len(known.documents) == sum(map(len, known.rows)) == n_tokens - 1
 
 
 @pytest.mark.parametrize(
@@ -193,7 +220,7 @@ def test_dev_documents_that_are_not_there(tmp_path, name):
     (tmp_path / "empty").mkdir()
     each_epoch = make_judge(tmp_path / name)
     _, nlp = make_model()
-    with pytest.raises(ValueError, match=f"{name}.*Correct dev in .*pretraining.objective.judge"):
+    with pytest.raises(ValueError, match=f"{name}.*dev in .*pretraining.objective.judge"):
         each_epoch.begin(nlp.vocab)
 
 

@@ -106,7 +106,7 @@ def make_config(
     config = load_config(DEFAULT_CONFIG_PRETRAIN_PATH)
     config["corpora"] = {
         "train": train or reader({"a": corpora["a"], "b": corpora["b"]}),
-        "dev": dev or reader(corpora["dev"], shuffle=False),
+        "dev": dev or reader({"a": corpora["dev"]}, shuffle=False),
     }
     config["nlp"] = {"lang": "en", "pipeline": list(pipeline)}
     config["components"] = pipeline
