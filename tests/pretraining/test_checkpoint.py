@@ -181,7 +181,7 @@ def test_there_is_something_to_lose(case, uninterrupted):
     assert bool(state["moments"]["averages"]) == (case in ("averages", "tagging"))
 
 
-@pytest.mark.parametrize("case", ["averages", "schedules", "tagging", "transformer"])
+@pytest.mark.parametrize("case", ["averages", "transformer"])
 def test_stopped_after_two_epochs(case, config_of, uninterrupted, tmp_path):
     config = config_of(case)
     config["pretraining"]["max_epochs"] = 2
@@ -202,15 +202,16 @@ def test_stopped_again_and_again_by_a_signal(case, config_of, uninterrupted, tmp
         assert run.stopped == signal.SIGINT and not run.finished
         assert stopped[NAME] != files[NAME]
         assert len(stopped["log.jsonl"].splitlines()) == run.progress.epoch
-        if place in places[:2]:
-            # At once, but for gradients that wait for another batch.
+        # At once, but for gradients that wait for another batch.
+        waiting = run.model.accumulate_gradient - 1
+        if place[1] + waiting < n_batches[place[0]]:
             assert run.progress.epoch == place[0]
-            assert 0 <= run.progress.batch - place[1] < run.model.accumulate_gradient
+            assert 0 <= run.progress.batch - place[1] <= waiting
     resumed = go(Run(config_of(case), tmp_path), resume=True)
     require_same(resumed, files)
 
 
-@pytest.mark.parametrize("case", ["schedules", "both", "tagging", "spacy_reader", "transformer"])
+@pytest.mark.parametrize("case", ["schedules", "both", "spacy_reader", "transformer"])
 def test_killed_after_saving_within_an_epoch(case, config_of, uninterrupted, tmp_path):
     files, n_batches = uninterrupted(case)
     killed = go(Interrupted(config_of(case), tmp_path, at=(2, n_batches[2] - 1), kill=True))

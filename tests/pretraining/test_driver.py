@@ -196,6 +196,16 @@ def test_judging_does_not_change_what_is_learned(finished, corpora, tmp_path):
     assert last == (finished.output / "model-last.bin").read_bytes()
 
 
+def test_averages_are_judged(corpora, tmp_path):
+    """As they are what is saved."""
+    config = make_config(corpora, max_epochs=1, optimizer={"use_averages": True})
+    run = finish(config, tmp_path)
+    (entry,) = read_log(tmp_path)
+    with run.model.use_params(run.optimizer.averages):
+        assert driver.judge(run.model, run.dev).loss == pytest.approx(entry["dev_loss"])
+    assert driver.judge(run.model, run.dev).loss != pytest.approx(entry["dev_loss"], rel=0.01)
+
+
 def test_which_documents_to_judge_by(corpora, tmp_path):
     """Those that are asked for, those of the judge in the config, or those of corpora.dev."""
     few = write(tmp_path / "few.spacy", make_docs(3))
