@@ -8,7 +8,8 @@
 "balanced" that with the balanced batches of stage 1 instead of plain ones. Each
 other arm is stage 1 with that objective, then stage 2 as in "none", with the same seed and the
 same batches; "joint" learns both at once. With --foreign stage 1 sees only the training sets of other corpora. With --shots N
-so many mentions of each label are known, drawn by the seed, and all others are marked as missing.
+the training set is documents drawn by the seed until each label has so many mentions; with
+--masked it is all documents, and all but N mentions of each label are marked as missing.
 Stage 2 keeps the best of eight checkpoints by dev. Scores of the test set are written to the file,
 but shown only by --on test: choose by dev.
 """
@@ -102,6 +103,26 @@ def mask(examples: List[Example], shots: int, seed: int) -> None:
         hidden = [s for s in spans if (s.start, s.end, s.label) not in triples]
         doc.spans[common.KEY] = SpanGroup(doc, spans=known)
         doc.spans[MISSING] = SpanGroup(doc, spans=hidden)
+
+
+def some_documents(examples: List[Example], shots: int, seed: int) -> List[Example]:
+    """Draw documents until each label has so many mentions, the rarest label first."""
+    rng = random.Random(seed)
+    labels = [{s.label_: 0 for s in eg.reference.spans[common.KEY]} for eg in examples]
+    for eg, row in zip(examples, labels):
+        for span in eg.reference.spans[common.KEY]:
+            row[span.label_] += 1
+    totals: Dict[str, int] = {}
+    for row in labels:
+        for label, n in row.items():
+            totals[label] = totals.get(label, 0) + n
+    chosen: List[int] = []
+    for label in sorted(totals, key=lambda label: (totals[label], label)):
+        having = [i for i, row in enumerate(labels) if label in row and i not in chosen]
+        rng.shuffle(having)
+        while having and sum(labels[i].get(label, 0) for i in chosen) < shots:
+            chosen.append(having.pop())
+    return [examples[i] for i in sorted(chosen)]
 
 
 def stage_one(
@@ -231,8 +252,10 @@ def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
     train = parts["train"]
     for example in train:
         example.reference.user_data["mark"] = Mark(folder.name, folder.name, 0, False)
-    if shots:
+    if shots and args.masked:
         mask(train, shots, seed)
+    elif shots:
+        train = some_documents(train, shots, seed)
     nlp.add_pipe(
         "contrastive_ner", config={"model": model_of(arm, args.encoder), "missing_key": MISSING}
     )
@@ -321,6 +344,7 @@ def main() -> None:
     parser.add_argument("corpora", nargs="+", type=Path)
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--shots", nargs="+", type=int, default=[0], help="0 for all mentions")
+    parser.add_argument("--masked", action="store_true", help="keep mentions, not documents")
     parser.add_argument("--foreign", nargs="*", type=Path, default=[])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
