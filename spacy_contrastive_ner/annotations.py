@@ -77,8 +77,9 @@ def read_doc(
     if missing_key is not None and missing_key in doc.spans:
         missing = _triples(doc.spans[missing_key])
     if use_ents:
-        unknown = numpy.flatnonzero(doc.to_array(ENT_IOB) == 0).tolist()
-        missing += [(token, token + 1, "") for token in unknown]
+        unknown = numpy.concatenate(([0], doc.to_array(ENT_IOB) == 0, [0]))
+        borders = numpy.flatnonzero(numpy.diff(unknown)).tolist()
+        missing += [(start, end, "") for start, end in zip(borders[::2], borders[1::2])]
         return Gold(len(doc), _triples(doc.ents), missing, [])
     if spans_key not in doc.spans:
         return Gold(len(doc), [], [(0, len(doc), "")], [])

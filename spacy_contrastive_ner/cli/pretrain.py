@@ -128,7 +128,8 @@ def _load(config_path: Path, overrides: Dict[str, Any]) -> Config:
     raw = load_config(config_path, overrides=overrides, interpolate=False)
     if not raw.get("pretraining"):
         raise ValueError(
-            "The [pretraining] block in your config is empty. Add one, for instance with: "
+            "The [pretraining] block in your config is empty. Add one with an objective of this "
+            "package, as docs/pretraining.md shows, and fill the rest with: "
             "python -m spacy init fill-config CONFIG FILLED --pretraining"
         )
     return raw

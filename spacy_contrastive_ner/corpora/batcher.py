@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from .composing import Composer
-from .marks import get_mark, set_mark
+from .marks import get_mark, is_marked, set_mark
 
 Sizing = Union[Sequence[int], int]
 ItemT = TypeVar("ItemT", Doc, Example)
@@ -81,6 +81,7 @@ class BalancedBatcher:
         self.spans_key = spans_key
         self.use_ents = use_ents
         self.seed = seed
+        self._calls = 0
         self._told = False
         self._forced_told = False
 
@@ -95,7 +96,10 @@ class BalancedBatcher:
         docs = [_reference(item) for item in items]
         if not docs:
             return
-        rng = random.Random(f"{self.seed}-{get_mark(docs[0]).epoch}")
+        # Without a reader that counts epochs, each call is one.
+        epoch = get_mark(docs[0]).epoch if is_marked(docs[0]) else self._calls
+        self._calls += 1
+        rng = random.Random(f"{self.seed}-{epoch}")
         places: Dict[str, List[int]] = {}
         for i, doc in enumerate(docs):
             mark = get_mark(doc)

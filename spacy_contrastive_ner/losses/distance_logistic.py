@@ -24,8 +24,8 @@ def make_distance_logistic(
         differ.
     RETURNS (PairLoss): The loss.
     """
-    if temperature <= 0:
-        raise ValueError(f"temperature is {temperature}, but must be positive.")
+    if not 0.01 <= temperature <= 100:
+        raise ValueError(f"temperature is {temperature}, but must lie between 0.01 and 100.")
     if not 0 <= margin <= 50:
         raise ValueError(f"margin is {margin}, but must lie between 0 and 50.")
     if not 0.0 <= label_smoothing < 1.0:
@@ -114,7 +114,7 @@ def _log_odds(xp: Any, D: Floats2d, margin: float) -> Tuple[Floats2d, Floats2d, 
     log(p) = log(1 + e^-margin) - log(1 + e^(D - margin)) and
     log(1 - p) = log(1 - E) - log(1 + e^margin E)."""
     E = xp.exp(-D)
-    rest = 1 - E
+    rest = -xp.expm1(-D)
     E *= math.exp(margin)
     E += 1
     both = xp.log(E)

@@ -63,7 +63,8 @@ def gaussian_kl(
             "GaussianProjection.v1 in [pretraining.objective]."
         )
     # All distances are one product of matrices: d = left @ right.T, each [n, 4 * width + 2].
-    mean, var = rows[:, :size], rows[:, size:]
+    # Only differences of means matter, and small means lose fewer digits.
+    mean, var = rows[:, :size] - rows[:, :size].mean(axis=0, keepdims=True), rows[:, size:]
     inverse = 1 / var
     square = var + mean * mean
     scaled = mean * inverse

@@ -4,7 +4,7 @@ import signal
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Set
 
 import srsly
 from spacy.schemas import ConfigSchemaPretrain
@@ -18,6 +18,7 @@ from spacy.training.pretrain import (
 from spacy.util import load_model_from_config, registry
 from thinc.api import Config, Model, Optimizer, fix_random_seed, set_gpu_allocator
 
+from ..corpora.marks import get_mark
 from ..files import write_atomically
 from .blocks import has_path, read_block, require_blocks
 from .checkpoint import (
@@ -32,9 +33,10 @@ from .checkpoint import (
     save_checkpoint,
     set_random_state,
 )
-from .judge import SELECT, JudgeEachEpoch, Verdict, judge, read_dev
+from .judge import NAME_THEM, SELECT, JudgeEachEpoch, Verdict, judge, read_dev
 from .model import PretrainModel
 from .objective import Objective
+from .terms import TaggingTerm
 from .watch import Watch, require_no_listener
 
 
@@ -111,6 +113,7 @@ class Run:
         self.corpus = read_block(plain, self.settings["corpus"])
         self.dev = self._read_dev(plain, dev, given)
         self.model: PretrainModel = create_pretraining_model(self.nlp, self.settings)
+        self.model.heeds_marks = False
         self.optimizer: Optimizer = self.settings["optimizer"]
         self.progress = Progress(config={**relevant_config(plain), "--dev": dev})
         # The signal that asked to stop, or 0.
@@ -167,7 +170,7 @@ class Run:
     ) -> List[Doc]:
         """The documents to judge by, none if nobody names any."""
         if dev is None and given is not None:
-            return read_dev(given.dev, self.nlp.vocab)
+            return read_dev(given.dev, self.nlp.vocab, given.space)
         if dev is None and not has_path(plain, "corpora.dev"):
             return []
         docs = ensure_docs(read_block(plain, dev or "corpora.dev")(self.nlp))
@@ -175,8 +178,18 @@ class Run:
             raise ValueError(f"There are no documents to judge by in [{dev or 'corpora.dev'}].")
         return docs
 
-    def _check_dev(self) -> None:
-        """Stop if all there is to judge by says nothing."""
+    def _check_dev(self, spaces: Set[str]) -> None:
+        """Stop if all there is to judge by says nothing.
+
+        spaces (Set[str]): The label spaces of the corpus.
+        """
+        theirs = {get_mark(doc).space for doc in self.dev}
+        tags = any(isinstance(term, TaggingTerm) for term in self.model.terms)
+        if self.dev and tags and not theirs & spaces:
+            raise ValueError(
+                f"The documents to judge by are of the label space {', '.join(map(repr, theirs))}, "
+                f"but heads are learned for {', '.join(map(repr, sorted(spaces)))}. {NAME_THEM}"
+            )
         readings = list(dict.fromkeys(term.reading for term in self.model.terms))
         if self.dev and not any(reading.annotates(doc) for doc in self.dev for reading in readings):
             raise ValueError(
@@ -201,12 +214,14 @@ class Run:
         nothing can be judged."""
         watch = Watch(self.model.terms)
         random_state = get_random_state()
+        spaces: Set[str] = set()
         for example in self.corpus(self.nlp):
             docs = ensure_docs([example])
             watch.see(docs)
+            spaces.update(get_mark(doc).space for doc in docs)
             self.words_of_epoch += sum(len(doc) for doc in docs)
         watch.end_epoch()
-        self._check_dev()
+        self._check_dev(spaces)
         # The rest of an epoch that goes on may well hold no pairs.
         self.model.watch.satisfied = True
         set_random_state(random_state)

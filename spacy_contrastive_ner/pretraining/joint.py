@@ -9,7 +9,7 @@ from ..annotations import Gold
 from ..models.tagger import get_layout
 from ..tracks import Found, Lost
 from .objective import Objective
-from .terms import ContrastTerm, Part
+from .terms import ContrastTerm, Part, Reading
 
 
 def build_joint_tagger(tagger: Model[List[Doc], Ragged], objective: Objective) -> Model:
@@ -27,6 +27,11 @@ def build_joint_tagger(tagger: Model[List[Doc], Ragged], objective: Objective) -
             raise ValueError(
                 "The objective of JointTagger must be a ContrastiveObjective, or a sum of them: "
                 "tagging is what the tagger learns anyway."
+            )
+        if term.reading != Reading():
+            raise ValueError(
+                "spans_key, use_ents and missing_key of the objective have no use in JointTagger: it "
+                "learns from what the pipe reads."
             )
         terms.append(term.fresh())
     if objective.accumulate_gradient != 1 or objective.judge is not None:

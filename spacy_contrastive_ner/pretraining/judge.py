@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 from thinc.api import Optimizer
 from wasabi import msg
 
-from ..corpora.marks import get_mark
+from ..corpora.marks import Mark, get_mark, set_mark
 from ..corpora.sources import read_docs
 from ..files import write_atomically
 from .probe import Report, probe
@@ -27,6 +27,12 @@ BATCH = 2000
 
 # So much better must be better by.
 LEAST_GAIN = 1e-4
+
+
+NAME_THEM = (
+    "Name them as the training corpus whose labels they have: by path = {...: ...} in the Corpus.v1 "
+    "of [corpora.dev], or by space in the block of a Judge.v1."
+)
 
 
 class Verdict(NamedTuple):
@@ -53,9 +59,11 @@ class Verdict(NamedTuple):
 
     def to_dict(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): The figures, for a log. What cannot be had is None."""
-        figures = {"dev_loss": self.loss, **self.report._asdict()}
+        figures: Dict[str, Any] = {"dev_loss": self.loss, **self.report._asdict()}
+        if len(self.losses) > 1:
+            figures["dev_losses"] = self.losses
         return {
-            name: None if isinstance(value, float) and math.isnan(value) else value
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in figures.items()
         }
 
@@ -96,8 +104,12 @@ def judge(model: "PretrainModel", docs: Sequence[Doc]) -> Verdict:
         raise ValueError(
             f"[pretraining] The {len(docs)} documents to judge by say nothing about "
             f"{' and '.join(without)}: they have no annotation, or are of the label space "
-            f"{', '.join(map(repr, spaces))}, of which nothing was learned. Read them as the "
-            "training corpora are read, by name: path = {...: ...} in a Corpus.v1."
+            f"{', '.join(map(repr, spaces))}, of which nothing was learned. {NAME_THEM}"
+        )
+    if not any(known.labels):
+        raise ValueError(
+            f"[pretraining] The {len(docs)} documents to judge by are annotated, but hold no entity "
+            "at all, so that nothing can be judged. Use others."
         )
     losses = {name: sum(values) / len(values) for name, values in totals.items()}
     return Verdict(sum(losses.values()), losses, known.probe())
@@ -168,14 +180,18 @@ def _labels_of_tokens(space: str, gold: Any) -> List[List[str]]:
     return labels
 
 
-def read_dev(path: Path, vocab: Vocab) -> List[Doc]:
+def read_dev(path: Path, vocab: Vocab, space: str = "") -> List[Doc]:
     """Read the documents of a judge.
 
     path (Path): A .spacy file, or a folder of them.
     vocab (Vocab): The vocabulary.
+    space (str): Their label space.
     RETURNS (List[Doc]): The documents.
     """
-    return read_docs(path, vocab, "[Judge] dev", hint="dev in [pretraining.objective.judge]")
+    docs = read_docs(path, vocab, "[Judge] dev", hint="dev in [pretraining.objective.judge]")
+    for doc in docs:
+        set_mark(doc, Mark(space, space))
+    return docs
 
 
 @dataclass
@@ -187,6 +203,7 @@ class JudgeEachEpoch:
     best: Optional[Path] = None
     patience: int = 0
     select: str = "loss"
+    space: str = ""
 
     def __post_init__(self) -> None:
         if self.select not in SELECT:
@@ -200,7 +217,12 @@ class JudgeEachEpoch:
         vocab (Vocab): The vocabulary.
         RETURNS (Callable): What is called when an epoch ends.
         """
-        docs = read_dev(self.dev, vocab)
+        if self.best is not None and self.best.exists():
+            raise ValueError(
+                f"[Judge] best is {str(self.best)!r}, which is there already: the weights of another "
+                "run. Name another file, or move it away."
+            )
+        docs = read_dev(self.dev, vocab, self.space)
         history: List[Verdict] = []
         best: List[int] = []
 

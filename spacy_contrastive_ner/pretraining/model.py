@@ -58,6 +58,8 @@ class PretrainModel(Model[List[Doc], Floats2d]):
         self.n_updates = 0
         self.n_epochs = 0
         self.epoch_ends = False
+        # Whether the reader says when an epoch ends. Who runs the epochs knows better.
+        self.heeds_marks = True
         self.losses: Dict[str, float] = {}
         # The width of the rows, once it is known.
         self.width = 0
@@ -177,12 +179,15 @@ def _loss(
     rng = numpy.random.default_rng(int(numpy.random.randint(2**31 - 1)))
     model.watch.see(docs)
     model.watch.lose_patience()
-    model.epoch_ends = any(get_mark(doc).last for doc in docs)
+    model.epoch_ends = model.heeds_marks and any(get_mark(doc).last for doc in docs)
     scale = 1.0 / model.accumulate_gradient
     losses, d_rows = _losses(model, ops, docs, rows, rng, True, scale)
     model.losses = losses
     total = sum(losses.values())
     model.watch.require_finite(total, docs)
+    model.watch.heard(total)
+    if model.at_epoch_end is not None:
+        model.watch.require_marks(docs)
     return total, d_rows
 
 

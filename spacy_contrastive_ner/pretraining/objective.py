@@ -80,7 +80,8 @@ def make_contrastive_objective(
         afresh for each. None for all.
     near_share (float): The share of them that is taken from near entities.
     background (float): How many segments that are no entity there are for each that is one.
-    hard_share (float): The share of them that overlap, cut or shift an entity.
+    hard_share (float): The share of them that cut, stretch or shift an entity; the others touch
+        none.
     accumulate_gradient (int): After how many batches the parameters are updated.
     judge (Optional[JudgeEachEpoch]): Judges the encoder on other documents when an epoch ends.
     RETURNS (Objective): The objective.
@@ -165,6 +166,7 @@ def make_judge(
     best: Optional[Path] = None,
     patience: int = 0,
     select: str = "loss",
+    space: str = "",
 ) -> JudgeEachEpoch:
     """Judge the encoder on other documents at the end of each epoch, with plain `spacy pretrain`.
     Epochs end where the reader `Corpus` says so.
@@ -174,9 +176,11 @@ def make_judge(
     patience (int): Stop when so many epochs brought nothing better, 0 for never.
     select (str): What is better: the lower "loss", or the higher "accuracy" of the nearest
         neighbours.
+    space (str): The label space of the documents: the name of the training corpus whose labels
+        they have, if the training corpora have names.
     RETURNS (JudgeEachEpoch): What judges.
     """
-    return JudgeEachEpoch(Path(dev), None if best is None else Path(best), patience, select)
+    return JudgeEachEpoch(Path(dev), None if best is None else Path(best), patience, select, space)
 
 
 def _check_accumulation(n: int) -> int:

@@ -13,6 +13,9 @@ MERGES = ("label", "prefix")
 # How far from an entity a token is still near.
 NEAR = 3
 
+# How often a place for a stretch outside entities is looked for.
+TRIES = 10
+
 # Where the class of a label like PER.NAM ends.
 SEPARATORS = ".-/:"
 
@@ -202,14 +205,20 @@ def _random_segments(
     taken: Set[Tuple[int, int]],
     rng: numpy.random.Generator,
 ) -> List[Tuple[int, int]]:
-    """Stretches anywhere, as long as entities are. What is found is added to `taken`."""
+    """Stretches that touch no entity, as long as entities are; fewer if they are hard to find. What
+    is found is added to `taken`."""
     found: List[Tuple[int, int]] = []
     lengths = [end - start for start, end in entities] or [1, 2, 3]
+    inside = numpy.zeros(n_tokens + 1, dtype="int64")
+    for start, end in entities:
+        inside[start + 1 : end + 1] = 1
+    before = numpy.cumsum(inside)
     for _ in range(n):
-        for _ in range(5):
+        for _ in range(TRIES):
             length = min(lengths[int(rng.integers(len(lengths)))], n_tokens)
             start = int(rng.integers(n_tokens - length + 1))
-            if (start, start + length) not in taken:
+            touches = before[start + length] > before[start]
+            if not touches and (start, start + length) not in taken:
                 taken.add((start, start + length))
                 found.append((start, start + length))
                 break

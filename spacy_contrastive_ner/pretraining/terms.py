@@ -1,6 +1,7 @@
 """The terms of an objective: what is learned from the rows of a batch, and how much it weighs."""
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
+import warnings
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 
 import numpy
 from spacy.tokens import Doc
@@ -12,6 +13,7 @@ from ..layers.crf import scale_gradient
 from ..losses.cross_entropy_dice import Loss
 from ..losses.pairs import PairLoss
 from ..models.tagger import build_multi_head_tagger
+from ..tracks import Lost
 from .rows import Merge, Rows, Sampling, make_rows, pool_rows, with_classes
 
 
@@ -173,6 +175,7 @@ class TaggingTerm:
         self.make_heads, self.merge, self.reading = make_heads, merge, reading
         self.max_layers, self.weight = max_layers, weight
         self.heads: Dict[str, Model] = {}
+        self.told: Set[Tuple[str, str]] = set()
         # The heads are found while learning, so they hang on a layer that is there from the start.
         self.container: Model = Model("heads_of_spaces", _container_forward)
 
@@ -208,19 +211,31 @@ class TaggingTerm:
     def _make_heads(
         self, space: str, gold: List[Gold], labels: Optional[Dict[str, int]], tokens: Floats2d
     ) -> None:
-        """Make the heads of a space, for given labels or for those of some documents."""
+        """Make the heads of a space. Each label has all the layers that are allowed, as what the
+        first batch needs says nothing about the others."""
         heads = self.make_heads()
         heads.attrs["fit"](heads, gold, labels, self.max_layers)
         heads.initialize(X=[tokens[:1]])
         self.heads[space] = heads
         self.container.layers.append(heads)
 
+    def _tell(self, lost: List[Lost]) -> None:
+        """Say once for each reason and label what the heads cannot hold."""
+        for _, (_, _, label), reason in lost:
+            if (reason, label) not in self.told:
+                self.told.add((reason, label))
+                warnings.warn(
+                    f"[pretraining] Entities with the label {label} are left out of tagging "
+                    f"({reason}). Raise max_layers of TaggingObjective, at most to 3.",
+                    stacklevel=2,
+                )
+
     def _learn_labels(self, space: str, gold: List[Gold], tokens: Floats2d) -> None:
         """Make heads for the labels that have not been seen before."""
         labels = {label for doc in gold for _, _, label in doc.spans}
         heads = self.heads.get(space)
         if heads is None and labels:
-            self._make_heads(space, gold, None, tokens)
+            self._make_heads(space, gold, dict.fromkeys(sorted(labels), self.max_layers), tokens)
         elif heads is not None:
             for label in sorted(labels - set(heads.attrs["labels"](heads))):
                 heads.attrs["add_label"](heads, label, None, self.max_layers)
@@ -251,7 +266,9 @@ class TaggingTerm:
             slice(offset, offset + doc.n_tokens) for doc, offset in zip(part.gold, part.offsets)
         ]
         scores, backprop = heads([tokens[some] for some in slices], is_train)
-        loss, d_scores, _ = heads.attrs["learn"](heads, gold, scores)
+        loss, d_scores, lost = heads.attrs["learn"](heads, gold, scores)
+        if is_train:
+            self._tell(lost)
         scale *= self.weight / n_tokens
         if is_train:
             scale_gradient(heads.get_ref("crf").layers[0], scale)

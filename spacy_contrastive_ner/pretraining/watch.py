@@ -1,12 +1,13 @@
 """Errors about the data of pretraining: what is wrong, and the way out."""
 
 import math
+import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Sequence, Tuple
 
 from spacy.tokens import Doc
 
-from ..corpora.marks import get_mark
+from ..corpora.marks import get_mark, is_marked
 
 if TYPE_CHECKING:
     from .terms import Term
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 # So many documents, or batches, may pass before one of them must be annotated. Not every reader
 # says when an epoch ends.
 DOCUMENTS = 1000
-BATCHES = 10
+BATCHES = 100
 
 
 class Watch:
@@ -27,6 +28,8 @@ class Watch:
         self.terms = list(terms)
         self.readings = list(dict.fromkeys(term.reading for term in terms))
         self.n_batches = 0
+        self.n_losses = 0
+        self.n_nothing = 0
         self.n_docs = 0
         self.n_tokens = 0
         self.n_annotated = 0
@@ -63,11 +66,44 @@ class Watch:
             self.require_annotation()
 
     def end_epoch(self) -> None:
-        """Stop if a whole epoch held nothing to learn from."""
+        """Stop if a whole epoch held nothing to learn from, and warn if much of it did."""
+        self.tell_of_nothing()
         if self.satisfied:
             return
         self.require_annotation()
         self.require_pairs()
+
+    def heard(self, loss: float) -> None:
+        """Count batches in which nothing could be learned.
+
+        loss (float): The loss of a batch.
+        """
+        self.n_losses += 1
+        self.n_nothing += loss == 0.0
+
+    def tell_of_nothing(self) -> None:
+        """Warn if an epoch had many batches in which nothing could be learned."""
+        if 2 * self.n_nothing > self.n_losses:
+            warnings.warn(
+                f"[pretraining] Nothing could be learned from {self.n_nothing} of {self.n_losses} "
+                "batches: they hold no two entities that could be compared. Raise the size of the "
+                "batches, cut long documents (max_length of the reader), or use "
+                "spacy-contrastive-ner.BalancedBatcher.v1.",
+                stacklevel=2,
+            )
+        self.n_losses = self.n_nothing = 0
+
+    def require_marks(self, docs: Sequence[Doc]) -> None:
+        """Stop if a judge waits for epochs that nobody announces.
+
+        docs (Sequence[Doc]): The documents of a batch.
+        """
+        if docs and not any(is_marked(doc) for doc in docs):
+            raise ValueError(
+                "[pretraining.objective.judge] judges when an epoch ends, but the reader of the "
+                "corpus does not say when. Use the reader spacy-contrastive-ner.Corpus.v1, or "
+                "`spacy contrastive pretrain` instead of `spacy pretrain`."
+            )
 
     def require_annotation(self) -> None:
         """Stop if no document was annotated."""

@@ -52,6 +52,12 @@ def test_each_block_resolves(block):
     if "corpora" in config:
         corpus = registry.resolve(config["corpora"])["pretrain"]
         assert corpus.names == ["mine", "biomedical", "tweets"]
+    elif "components" in config:
+        assert config["pretraining"]["component"] in config["components"]
+        assert registry.resolve(config["pretraining"])["optimizer"].learn_rate == 0.00005
+    elif "judge" in config["pretraining"]["objective"]:
+        judge = registry.resolve(config["pretraining"]["objective"])["judge"]
+        assert judge.patience == 5
     else:
         objective = registry.resolve(config["pretraining"])["objective"]
         assert isinstance(objective, Objective) and len(objective.terms) == 2

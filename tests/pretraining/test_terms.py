@@ -350,7 +350,7 @@ def test_each_space_has_heads_of_its_own():
         make_doc("Anna left", [(0, 1, "NAME")], space="b"),
     ]
     compute(model, docs, make_rows(docs))
-    assert heads_of(model) == {"a": {"PER": 1}, "b": {"NAME": 1}}
+    assert heads_of(model) == {"a": {"PER": 2}, "b": {"NAME": 2}}
     assert len(model.terms[0].layers[0].layers) == 2
     ids = [{node.id for node in heads.walk()} for heads in model.terms[0].heads.values()]
     assert ids[0].isdisjoint(ids[1])
