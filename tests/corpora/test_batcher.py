@@ -392,3 +392,13 @@ def test_training_on_balanced_batches(tmp_path):
                 nlp.update(batch, sgd=optimizer, losses=losses)
             totals.append(losses["contrastive_ner"])
     assert totals[-1] < 0.6 * totals[0]
+
+
+def test_documents_without_marks_are_batched_anew_in_each_call():
+    """As spaCy's own reader gives them."""
+    docs = [make_doc(3, "AB"[i % 2]) for i in range(20)]
+    for doc in docs:
+        doc.user_data.clear()
+    batcher = make_batcher(size=12)
+    epochs = [[[docs.index(doc) for doc in batch] for batch in batcher(docs)] for _ in range(3)]
+    assert epochs[0] != epochs[1] != epochs[2]

@@ -259,3 +259,23 @@ def test_configured_losses(make):
             make_distance_logistic: oracle.distance_logistic,
         }[make](rows, labels, temperature=0.5)
     )
+
+
+def test_a_common_offset_of_gaussians_costs_no_digits():
+    rng = numpy.random.default_rng(0)
+    rows, labels = make_rows(rng, 40, gaussian_kl), make_labels(rng, 40)
+    rows[:, 3:] = 0.1
+    wide, d_wide = gaussian_kl(OPS, rows, labels)
+    rows[:, :3] += 20
+    value, d_rows = gaussian_kl(OPS, rows.astype("float32"), labels)
+    assert float(value) == pytest.approx(float(wide), rel=1e-4)
+    assert numpy.abs(d_rows - d_wide).max() < 1e-3 * numpy.abs(d_wide).max()
+
+
+def test_distances_at_the_ends_of_the_temperatures():
+    rng = numpy.random.default_rng(0)
+    rows, labels = rng.normal(size=(20, 4)).astype("float32"), make_labels(rng, 20)
+    rows[1] = rows[0]
+    for temperature in (0.01, 100.0):
+        loss, d_rows = make_distance_logistic(temperature=temperature)(OPS, rows, labels)
+        assert numpy.isfinite(float(loss)) and numpy.isfinite(d_rows).all()

@@ -642,3 +642,23 @@ def test_signals_are_let_alone_outside_the_main_thread(corpora, tmp_path):
     thread.start()
     thread.join()
     assert done == [0]
+
+
+def test_dev_documents_of_another_space_are_refused_before_training(corpora, tmp_path):
+    """Heads are judged by their own corpus."""
+    objective = {"@architectures": "spacy-contrastive-ner.TaggingObjective.v1"}
+    config = make_config(corpora, objective=objective, dev=reader(corpora["dev"], shuffle=False))
+    run = Run(config.interpolate(), tmp_path)
+    with pytest.raises(
+        ValueError, match=r"label space '', but heads are learned for 'a', 'b'\. Name"
+    ):
+        run.survey()
+
+
+def test_the_driver_knows_when_an_epoch_ends(corpora, tmp_path):
+    """Also if the batcher moves the reader's last document forward."""
+    run = Run(make_config(corpora, max_epochs=1).interpolate(), tmp_path)
+    ends = []
+    run.on_batch = lambda docs: ends.append((run.model.n_epochs, run.progress.batch))
+    go(run)
+    assert all(n_epochs == 0 for n_epochs, _ in ends) and run.model.n_epochs == 1

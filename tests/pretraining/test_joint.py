@@ -142,3 +142,8 @@ def test_objectives_without_use():
         make_joint(tagging)
     with pytest.raises(ValueError, match="accumulate_gradient and judge"):
         make_joint({**OBJECTIVE, "accumulate_gradient": 2})
+
+
+def test_the_objective_reads_what_the_pipe_reads():
+    with pytest.raises(ValueError, match="spans_key, use_ents and missing_key"):
+        make_joint({**OBJECTIVE, "spans_key": "other"})

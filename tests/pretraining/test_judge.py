@@ -337,3 +337,28 @@ def test_an_objective_judges(tmp_path, capsys):
     now = encoder.to_bytes()
     assert encoder.from_bytes((tmp_path / "best.bin").read_bytes()).to_bytes() == now
     assert capsys.readouterr().out.count("epoch ") == 5
+
+
+def test_documents_without_entities_cannot_judge():
+    """Nothing is compared, which is no perfect loss."""
+    model, nlp = make_model()
+    doc = Doc(nlp.vocab, words=["so", "what"])
+    doc.spans["sc"] = []
+    with pytest.raises(ValueError, match="hold no entity at all"):
+        judge(model, [doc])
+
+
+def test_the_best_weights_of_another_run_are_not_overwritten(tmp_path):
+    _, nlp = make_model()
+    write_dev(nlp, tmp_path / "dev.spacy")
+    (tmp_path / "best.bin").write_bytes(b"other weights")
+    with pytest.raises(ValueError, match="is there already"):
+        make_judge(tmp_path / "dev.spacy", best=tmp_path / "best.bin").begin(nlp.vocab)
+    assert (tmp_path / "best.bin").read_bytes() == b"other weights"
+
+
+def test_the_space_of_the_documents(tmp_path):
+    _, nlp = make_model()
+    write_dev(nlp, tmp_path / "dev.spacy")
+    docs = read_dev(tmp_path / "dev.spacy", nlp.vocab, "mine")
+    assert {doc.user_data["contrastive_ner"]["space"] for doc in docs} == {"mine"}

@@ -399,3 +399,17 @@ def test_pooling_a_view_of_wider_rows():
     assert numpy.allclose(pooled, oracle.pool(wide[:, 4:], rows.starts, rows.ends), atol=1e-6)
     d_tokens = backprop(numpy.ones_like(pooled))
     assert numpy.allclose(d_tokens[:, 0], [0.5, 1.5, 0, 0, 0])
+
+
+def test_random_segments_touch_no_entity():
+    gold = (30, [(3, 6, "A"), (10, 11, "B"), (15, 22, "A")], [])
+    inside = {*range(3, 6), 10, *range(15, 22)}
+    for seed in range(30):
+        rows, _ = make([gold], seed, units="segments", background=2.0, hard_share=0.0)
+        outside = ~rows.labels.any(axis=1)
+        assert outside.any()
+        for start, end in zip(rows.starts[outside], rows.ends[outside]):
+            assert not inside & set(range(start, end))
+    # Where there is no room, there are none.
+    rows, _ = make([(3, [(0, 3, "A")], [])], units="segments", hard_share=0.0)
+    assert len(rows.starts) == 1

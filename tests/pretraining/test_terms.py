@@ -1,5 +1,7 @@
 """What is learned from the rows of a batch: its gradient, and what it must not depend on."""
 
+import warnings
+
 import numpy
 import pytest
 import spacy
@@ -496,3 +498,20 @@ def test_reading_ents():
     doc.set_ents([], default="outside")
     assert reading.annotates(doc) and Reading(use_ents=True)(doc) == (4, [], [], [])
     assert not reading.annotates(make_doc(""))
+
+
+def test_heads_have_all_layers_whatever_the_first_batch_holds():
+    """Nested entities of one label may come later; what never fits is told, once for a label."""
+    flat = [make_doc("Anna left Paris", [(0, 1, "PER")])]
+    nested = [make_doc("Anna of Paris left", [(0, 3, "PER"), (0, 1, "PER")])]
+    model = make_model("crf")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for docs in (flat, nested):
+            compute(model, docs, make_rows(docs))
+    assert heads_of(model) == {"": {"PER": 2}}
+    deep = [make_doc("Anna of Paris left", [(0, 4, "PER"), (0, 3, "PER"), (0, 1, "PER")])]
+    with pytest.warns(UserWarning, match="label PER are left out of tagging .*max_layers") as told:
+        for _ in range(3):
+            compute(model, deep, make_rows(deep))
+    assert len(told) == 1

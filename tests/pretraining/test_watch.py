@@ -1,5 +1,7 @@
 """What is said about data that nothing can be learned from."""
 
+import warnings
+
 import numpy
 import pytest
 import spacy
@@ -188,3 +190,39 @@ def test_listeners(kind, upstream, name):
 
 def test_no_listeners():
     require_no_listener([("Model", None), ("TransformerModel", "*")])
+
+
+def test_batches_in_which_nothing_can_be_compared():
+    watch = make_watch()
+    docs = [make_doc(sc=[(0, 1, "PER"), (2, 3, "PER")])]
+    watch.see(docs)
+    for loss in (0.0, 0.0, 0.5):
+        watch.heard(loss)
+    with pytest.warns(UserWarning, match="Nothing could be learned from 2 of 3 batches"):
+        watch.end_epoch()
+    # Each epoch is counted anew.
+    watch.heard(0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        watch.end_epoch()
+
+
+def test_a_judge_needs_to_know_when_epochs_end():
+    watch = make_watch()
+    watch.require_marks([make_doc()])
+    with pytest.raises(ValueError, match=r"does not say when\. Use the reader"):
+        watch.require_marks([Doc(NLP.vocab, words=["so"])])
+    model, nlp = make_model()
+    model.at_epoch_end = lambda model, optimizer: None
+    docs = make_docs(nlp)
+    for doc in docs:
+        doc.user_data.clear()
+    with pytest.raises(ValueError, match="does not say when"):
+        update(model, docs, Adam(0.01))
+
+
+def test_tagging_needs_no_pairs():
+    watch = Watch(make_tagging_objective().terms)
+    watch.see([make_doc(sc=[(0, 1, "PER")])])
+    watch.end_epoch()
+    assert watch.satisfied
