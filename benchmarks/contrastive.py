@@ -217,7 +217,13 @@ def show_peak(name: str, run: Run, cap: int) -> None:
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + cap * 2**20, -1))
         begin = time.perf_counter()
-        run()
+        try:
+            run()
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or "memory" in str(error):
+                queue.put(None)
+                return
+            raise
         seconds = time.perf_counter() - begin
         queue.put(((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, seconds))
 
@@ -226,11 +232,13 @@ def show_peak(name: str, run: Run, cap: int) -> None:
     process = context.Process(target=work, args=(queue,))
     process.start()
     process.join()
-    if process.exitcode == 0:
-        peak, seconds = queue.get()
-        print(f"{name:<34}{peak:>9.0f} MB{seconds:>9.1f} s", flush=True)
-    else:
+    found = queue.get() if process.exitcode == 0 else ("failed", process.exitcode)
+    if found is None:
         print(f"{name:<34}  too much", flush=True)
+    elif found[0] == "failed":
+        print(f"{name:<34}  failed with exit code {found[1]}", flush=True)
+    else:
+        print(f"{name:<34}{found[0]:>9.0f} MB{found[1]:>9.1f} s", flush=True)
 
 
 def main() -> None:

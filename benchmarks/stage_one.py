@@ -18,7 +18,7 @@ import argparse
 import json
 import random
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import common
 import numpy
@@ -290,53 +290,60 @@ def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
 
 
 def summary(path: Path, corpora: List[str], on: str) -> None:
-    """Mean and spread of each arm, and how often documents drawn anew say otherwise."""
+    """Mean and spread of each arm, and how often documents and seeds drawn anew say otherwise."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
-    rows = [{"encoder": "CNN", **row} for row in rows]
     rows = [row for row in rows if row["corpus"] in corpora]
-    for key in sorted(
-        {(row["corpus"], row["encoder"], row["foreign"], row["shots"]) for row in rows}
-    ):
-        corpus, encoder, foreign, shots = key
+    without_stage_one = [arm for arm, make in ARMS.items() if make is None]
+    for row in rows:
         # Without stage 1 it makes no difference what stage 1 would have read.
-        some = [
-            r
-            for r in rows
-            if (r["corpus"], r["encoder"], r["shots"]) == (corpus, encoder, shots)
-            and (r["foreign"] == foreign or r["arm"] in ("none", "control"))
-        ]
-        origin = f", stage 1 on {foreign}" if foreign else ""
-        print(f"\n{corpus}{origin}, {encoder}, {shots or 'all'} mentions a label, {on}")
-        print(f"{'arm':<18}{'micro':>14}{'macro':>14}{'vs control':>12}{'p':>7}{'seeds':>7}")
-        arms = {arm: [r for r in some if r["arm"] == arm] for arm in ARMS}
-        for arm, runs in arms.items():
-            if not runs:
-                continue
-            cells = []
-            for name in ("micro", "macro"):
-                mean, sd = common.spread([100 * r[on][name] for r in runs])
-                cells.append(f"{mean:.1f} ± {sd:.1f}")
-            gain, p = paired(runs, arms["control"], on)
-            print(f"{arm:<18}{cells[0]:>14}{cells[1]:>14}{gain:>12}{p:>7}{len(runs):>7}")
+        row["key"] = (row["corpus"], row.get("encoder", "CNN"), row["shots"], row.get("setting"))
+        row["of"] = "" if row["arm"] in without_stage_one else row["foreign"]
+    for key in dict.fromkeys(row["key"] for row in rows):
+        for foreign in dict.fromkeys(row["of"] for row in rows if row["key"] == key):
+            arms: Dict[str, Dict[int, Score]] = {}
+            for row in rows:
+                fits = row["of"] == foreign or row["arm"] in without_stage_one
+                if row["key"] == key and fits:
+                    arms.setdefault(row["arm"], {})[row["seed"]] = row
+            corpus, encoder, shots, _ = key
+            origin = f", stage 1 on {foreign}" if foreign else ""
+            print(f"\n{corpus}{origin}, {encoder}, {shots or 'all'} mentions a label, {on}")
+            print(
+                f"{'arm':<18}{'micro':>14}{'macro':>14}{'vs control':>12}{'not > 0':>9}{'seeds':>7}"
+            )
+            for arm in ARMS:
+                if arm in arms:
+                    show_arm(arm, arms[arm], arms.get("control", {}), on)
 
 
-def paired(runs: List[Score], others: List[Score], on: str) -> List[str]:
+def show_arm(arm: str, runs: Dict[int, Score], control: Dict[int, Score], on: str) -> None:
+    cells = []
+    for name in ("micro", "macro"):
+        mean, sd = common.spread([100 * run[on][name] for run in runs.values()])
+        cells.append(f"{mean:.1f} ± {sd:.1f}")
+    gain, share = ("-", "-") if arm == "control" else paired(runs, control, on)
+    print(f"{arm:<18}{cells[0]:>14}{cells[1]:>14}{gain:>12}{share:>9}{len(runs):>7}")
+
+
+def paired(runs: Dict[int, Score], others: Dict[int, Score], on: str) -> Tuple[str, str]:
     """The mean gain in micro F1 over runs with the same seed, and how often it is not above 0 if
-    the documents are drawn anew."""
-    by_seed = {r["seed"]: numpy.asarray(r[on]["docs"]) for r in others}
+    seeds and documents are drawn anew."""
     pairs = [
-        (numpy.asarray(r[on]["docs"]), by_seed[r["seed"]]) for r in runs if r["seed"] in by_seed
+        (numpy.asarray(runs[seed][on]["docs"]), numpy.asarray(others[seed][on]["docs"]))
+        for seed in runs
+        if seed in others
     ]
-    if not pairs or runs[0]["arm"] == "control":
-        return ["-", "-"]
+    if not pairs:
+        return "-", "-"
     gain = numpy.mean([f_score(a.sum(0)) - f_score(b.sum(0)) for a, b in pairs])
     rng = numpy.random.default_rng(0)
     below = 0
     for _ in range(2000):
         draw = rng.integers(len(pairs[0][0]), size=len(pairs[0][0]))
-        gains = [f_score(a[draw].sum(0)) - f_score(b[draw].sum(0)) for a, b in pairs]
+        some = [pairs[i] for i in rng.integers(len(pairs), size=len(pairs))]
+        gains = [f_score(a[draw].sum(0)) - f_score(b[draw].sum(0)) for a, b in some]
         below += numpy.mean(gains) <= 0
-    return [f"{100 * gain:+.1f}", f"{below / 2000:.3f}"]
+    return f"{100 * gain:+.1f}", f"{below / 2000:.3f}"
 
 
 def main() -> None:
@@ -362,6 +369,8 @@ def main() -> None:
     if args.summary:
         summary(args.summary, [folder.name for folder in args.corpora], args.on)
         return
+    names = ("masked", "learn_rate", "updates_one", "updates_two", "words_one", "words_two")
+    setting = ", ".join(f"{name} {getattr(args, name)}" for name in names)
     for folder in args.corpora:
         for shots in args.shots:
             for seed in range(args.first_seed, args.first_seed + args.seeds):
@@ -370,7 +379,7 @@ def main() -> None:
                     names = "+".join(other.name for other in args.foreign)
                     encoder = args.encoder.name if args.encoder else "CNN"
                     row = {"corpus": folder.name, "foreign": names, "shots": shots, **row}
-                    row.update(arm=arm, seed=seed, encoder=encoder)
+                    row.update(arm=arm, seed=seed, encoder=encoder, setting=setting)
                     shown = ", ".join(f"{k} {100 * row['dev'][k]:.1f}" for k in ("micro", "macro"))
                     print(f"{folder.name} {shots} {arm} seed {seed}: dev {shown}", flush=True)
                     if args.out:
