@@ -103,8 +103,9 @@ def judge(model: "PretrainModel", docs: Sequence[Doc]) -> Verdict:
         spaces = sorted({get_mark(doc).space for doc in docs})
         raise ValueError(
             f"[pretraining] The {len(docs)} documents to judge by say nothing about "
-            f"{' and '.join(without)}: they have no annotation, or are of the label space "
-            f"{', '.join(map(repr, spaces))}, of which nothing was learned. {NAME_THEM}"
+            f"{' and '.join(without)}: they have no annotation, or none of the labels that were "
+            f"learned, or are of the label space {', '.join(map(repr, spaces))}, of which nothing "
+            f"was learned. {NAME_THEM}"
         )
     if not any(known.labels):
         raise ValueError(

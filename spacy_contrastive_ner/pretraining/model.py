@@ -209,7 +209,7 @@ def _losses(
         parts = split_by_space(docs, term)
         if not is_train:
             # What says nothing about the encoder is left out.
-            parts = [part for part in parts if term.knows(part.space)]
+            parts = [part for part in parts if term.knows(part)]
             if not parts:
                 continue
         total = 0.0

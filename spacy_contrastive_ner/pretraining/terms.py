@@ -94,8 +94,8 @@ class ContrastTerm:
         """RETURNS (List[Model]): The layers it has besides the encoder."""
         return [] if self.projection is None else [self.projection]
 
-    def knows(self, space: str) -> bool:
-        """RETURNS (bool): Whether documents of a label space have a loss."""
+    def knows(self, part: Part) -> bool:
+        """RETURNS (bool): Whether documents can be judged."""
         return True
 
     def initialize(self, tokens: Floats2d) -> None:
@@ -189,9 +189,12 @@ class TaggingTerm:
         """RETURNS (List[Model]): The layers it has besides the encoder."""
         return [self.container]
 
-    def knows(self, space: str) -> bool:
-        """RETURNS (bool): Whether documents of a label space have a loss: if there are heads."""
-        return space in self.heads
+    def knows(self, part: Part) -> bool:
+        """RETURNS (bool): Whether documents can be judged: if there are heads for their label
+        space, and for one of their labels at least."""
+        heads = self.heads.get(part.space)
+        labels = {label for doc in part.gold for _, _, label in self.classes(doc).spans}
+        return heads is not None and (not labels or bool(labels & {*heads.attrs["labels"](heads)}))
 
     def initialize(self, tokens: Floats2d) -> None:
         """Infer the shapes of the layers: they are made when labels are known."""

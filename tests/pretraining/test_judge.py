@@ -135,6 +135,19 @@ def test_tagging_is_judged_on_spaces_it_has_heads_for():
         judge(model, docs)
 
 
+def test_tagging_is_not_judged_by_labels_it_never_saw():
+    """Heads that rightly find nothing would be perfect."""
+    model, nlp = make_model(OBJECTIVES["Tagging"])
+    docs = make_docs(nlp)
+    rows, _ = model.begin_update(docs)
+    model.attrs["loss"](model.ops, docs, rows)
+    for doc in docs:
+        doc.spans["sc"] = [Span(doc, s.start, s.end, f"OTHER_{s.label_}") for s in doc.spans["sc"]]
+    named = [doc for doc in docs if len(doc.spans["sc"])]
+    with pytest.raises(ValueError, match="none of the labels that were learned"):
+        judge(model, named)
+
+
 def test_tokens_of_which_nothing_is_known_are_not_probed():
     """They are no tokens outside entities."""
     model, nlp = make_model(missing_key="unknown")
