@@ -78,6 +78,13 @@ def build(name: str, examples: List[Example], updates: int) -> Language:
     return nlp
 
 
+def share_weights(systems: Dict[str, Language]) -> None:
+    """Give the encoder alone the weights of our encoder, so that both compute the same."""
+    if "encoder" in systems and "ours" in systems:
+        trained = systems["ours"].get_pipe("contrastive_ner").model.get_ref("tok2vec")
+        systems["encoder"].get_pipe("tok2vec").model.from_bytes(trained.to_bytes())
+
+
 def shapes(examples: List[Example]) -> Dict[str, List[List[str]]]:
     """The words of the documents, in three shapes."""
     paragraphs = [[t.text for t in eg.reference] for eg in examples]
@@ -164,6 +171,7 @@ def main() -> None:
         if n_labels > 6:
             many_labels(train, n_labels)
         systems = {name: build(name, train, args.updates) for name in args.systems}
+        share_weights(systems)
         test = common.read_examples(nlp, args.corpus, "test")
         # What the benchmark itself holds in memory is not for the garbage collector to walk through.
         gc.collect()
