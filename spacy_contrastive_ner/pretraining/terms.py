@@ -212,10 +212,9 @@ class TaggingTerm:
             self._make_heads(space, [], labels, self.container.ops.alloc2f(1, width))
 
     def _make_heads(
-        self, space: str, gold: List[Gold], labels: Optional[Dict[str, int]], tokens: Floats2d
+        self, space: str, gold: List[Gold], labels: Dict[str, int], tokens: Floats2d
     ) -> None:
-        """Make the heads of a space. Each label has all the layers that are allowed, as what the
-        first batch needs says nothing about the others."""
+        """Make the heads of a space, for labels with their number of layers."""
         heads = self.make_heads()
         heads.attrs["fit"](heads, gold, labels, self.max_layers)
         heads.initialize(X=[tokens[:1]])
@@ -238,6 +237,7 @@ class TaggingTerm:
         labels = {label for doc in gold for _, _, label in doc.spans}
         heads = self.heads.get(space)
         if heads is None and labels:
+            # All layers that are allowed: what the first batch needs says nothing about the others.
             self._make_heads(space, gold, dict.fromkeys(sorted(labels), self.max_layers), tokens)
         elif heads is not None:
             for label in sorted(labels - set(heads.attrs["labels"](heads))):
