@@ -4,13 +4,14 @@
     python benchmarks/stage_one.py CORPUS --foreign OTHER [OTHER ...] --shots 20 --out r.jsonl
     python benchmarks/stage_one.py CORPUS --summary r.jsonl --on dev
 
-"none" is stage 2 alone, "control" stage 2 alone with as many more updates as stage 1 makes, and
-"balanced" that with the balanced batches of stage 1 instead of plain ones. Each
+"none" is stage 2 alone, "control" stage 2 alone with as many more updates as stage 1 makes,
+"words" with so many more updates that it sees as many more words as stage 1 does, and
+"balanced" the control with the balanced batches of stage 1 instead of plain ones. Each
 other arm is stage 1 with that objective, then stage 2 as in "none", with the same seed and the
 same batches; "joint" learns both at once. With --foreign stage 1 sees only the training sets of other corpora. With --shots N
 the training set is documents drawn by the seed until each label has so many mentions; with
 --masked it is all documents, and all but N mentions of each label are marked as missing.
-Stage 2 keeps the best of eight checkpoints by dev. Scores of the test set are written to the file,
+Stage 2 keeps the best of --checks checkpoints by dev. Scores of the test set are written to the file,
 but shown only by --on test: choose by dev.
 """
 
@@ -67,6 +68,7 @@ segments = contrast(
 ARMS: Dict[str, Optional[Callable[[], Objective]]] = {
     "none": None,
     "control": None,
+    "words": None,
     "balanced": None,
     "infonce": info_nce,
     "infonce-labels": contrast(losses.make_info_nce(0.1, "labels"), MlpProjection),
@@ -246,6 +248,18 @@ def batches(
     return plan[:updates]
 
 
+def more_updates(arm: str, train: List[Example], args: Any) -> int:
+    """How many more updates stage 2 makes instead of stage 1."""
+    if arm in ("control", "balanced"):
+        return int(args.updates_one)
+    if arm != "words":
+        return 0
+    # No batch is larger than the training set.
+    total = sum(len(example.predicted) for example in train)
+    ratio = min(args.words_one, total) / min(args.words_two, total)
+    return round(args.updates_one * ratio)
+
+
 def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
     nlp = common.pipeline(args.lang, seed)
     parts = {p: common.read_examples(nlp, folder, p) for p in ("train", "dev", "test")}
@@ -274,10 +288,9 @@ def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
     optimizer.learn_rate = args.learn_rate
     if weights is not None:
         nlp.get_pipe("contrastive_ner").model.get_ref("tok2vec").from_bytes(weights)
-    more = args.updates_one if arm in ("control", "balanced") else 0
-    updates = args.updates_two + more
+    updates = args.updates_two + more_updates(arm, train, args)
     plan = batches(arm, train, updates, args.words_two, seed)
-    checks = {round(updates * (i + 1) / 8) for i in range(8)}
+    checks = {round(updates * (i + 1) / args.checks) for i in range(args.checks)}
     best, best_bytes = {"micro": -1.0}, b""
     for step, batch in enumerate(plan, 1):
         nlp.update(batch, sgd=optimizer, drop=0.1)
@@ -360,6 +373,7 @@ def main() -> None:
     parser.add_argument("--updates-two", type=int, default=600)
     parser.add_argument("--words-one", type=int, default=2000)
     parser.add_argument("--words-two", type=int, default=500)
+    parser.add_argument("--checks", type=int, default=8, help="checkpoints scored on dev")
     parser.add_argument("--encoder", type=Path, help="folder of a transformer; else a CNN")
     parser.add_argument("--learn-rate", type=float, default=0.001)
     parser.add_argument("--out", type=Path)

@@ -1,0 +1,151 @@
+"""Reading text files: encodings, lines, what stands beside them."""
+
+import codecs
+from pathlib import Path
+from typing import IO, Callable, Iterator, List, NamedTuple, Optional, Tuple
+
+from .notes import BadInput
+from .records import Where
+
+# How much of a file is looked at to find out what it is.
+HEAD = 1 << 16
+
+
+class Head(NamedTuple):
+    """The beginning of a file, to recognise it by.
+
+    path (Path): The file.
+    data (bytes): Its first bytes.
+    text (str): These as text, "" if they are none.
+    lines (List[str]): Its first lines, without their ends; cut off ones are left out.
+    complete (bool): Whether this is the whole file.
+    """
+
+    path: Path
+    data: bytes
+    text: str
+    lines: List[str]
+    complete: bool
+
+
+class TextFile:
+    """A file that is being read.
+
+    path (Path): The file.
+    encoding (str): Its encoding. A byte order mark at its beginning is no part of the text, except
+        in `text`, if that is wanted.
+    on_bytes (Optional[Callable[[int], None]]): Told how many bytes more have been read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        encoding: str = "utf-8",
+        on_bytes: Optional[Callable[[int], None]] = None,
+    ) -> None:
+        self.path, self.encoding, self.on_bytes = path, encoding, on_bytes
+
+    def where(self, line: int = 0, id: str = "") -> Where:
+        """RETURNS (Where): A place in the file."""
+        return Where(self.path, line, id)
+
+    def head(self) -> Head:
+        """RETURNS (Head): The beginning of the file."""
+        with self._open() as file:
+            data = file.read(HEAD)
+            complete = not file.read(1)
+        try:
+            # A character that is cut in two is no error.
+            text = decode_head(data, self.encoding, complete)
+        except UnicodeDecodeError:
+            return Head(self.path, data, "", [], complete)
+        lines = text.replace("\r\n", "\n").split("\n")
+        if (complete and lines and not lines[-1]) or (not complete and len(lines) > 1):
+            lines.pop()
+        return Head(self.path, data, text, lines, complete)
+
+    def lines(self) -> Iterator[Tuple[int, str]]:
+        """Read line by line, in bounded memory.
+
+        YIELDS (Tuple[int, str]): The number of the line, from 1, and the line without its end.
+        """
+        wide = self._is_wide()
+        if wide:
+            for number, line in enumerate(self.text().split("\n"), 1):
+                yield number, line.rstrip("\r")
+            return
+        with self._open() as file:
+            for number, data in enumerate(file, 1):
+                self._count(len(data))
+                if number == 1 and data.startswith(b"\xef\xbb\xbf"):
+                    data = data[3:]
+                yield number, self._decode(data, number).rstrip("\n").rstrip("\r")
+
+    def text(self, keep_mark: bool = False) -> str:
+        """Read all of it, with its line ends as they are.
+
+        keep_mark (bool): Whether a byte order mark stays, as U+FEFF.
+        RETURNS (str): The text.
+        """
+        with self._open() as file:
+            data = file.read()
+        self._count(len(data))
+        text = self._decode(data, 0)
+        return text if keep_mark else text.removeprefix("\ufeff")
+
+    def raw(self) -> bytes:
+        """RETURNS (bytes): The contents, undecoded; for XML, which names its encoding itself."""
+        with self._open() as file:
+            data: bytes = file.read()
+        self._count(len(data))
+        return data
+
+    def beside(self, suffix: str) -> Optional["TextFile"]:
+        """RETURNS (Optional[TextFile]): The file of the same name with another suffix, if there is
+        one.
+        """
+        return self.at(self.path.with_suffix(suffix))
+
+    def at(self, path: Path) -> Optional["TextFile"]:
+        """RETURNS (Optional[TextFile]): Another file that is read in the same way, if it is there."""
+        return TextFile(path, self.encoding, self.on_bytes) if path.is_file() else None
+
+    def _open(self) -> IO[bytes]:
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise BadInput(
+                self.where(), f"cannot be opened: {reason}", "Check the path and its rights"
+            ) from None
+
+    def _is_wide(self) -> bool:
+        """Whether a line end may be more than one byte, so that bytes cannot be cut at it."""
+        return "\n".encode(self.encoding) != b"\n"
+
+    def _count(self, n: int) -> None:
+        if self.on_bytes is not None:
+            self.on_bytes(n)
+
+    def _decode(self, data: bytes, line: int) -> str:
+        try:
+            return data.decode(self.encoding)
+        except UnicodeDecodeError as error:
+            line = line or data[: error.start].count(b"\n") + 1
+            raise BadInput(
+                self.where(line),
+                f"the bytes {data[error.start : error.start + 4].hex(' ')} are no {self.encoding}",
+                "Say which encoding it is, for instance --encoding latin-1",
+            ) from None
+
+
+def decode_head(data: bytes, encoding: str, complete: bool) -> str:
+    """Decode the beginning of a file, in which the last character may be cut off.
+
+    data (bytes): The first bytes.
+    encoding (str): The encoding.
+    complete (bool): Whether this is the whole file.
+    RETURNS (str): The text, without a byte order mark.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    return decoder.decode(data, final=complete).removeprefix("\ufeff")
