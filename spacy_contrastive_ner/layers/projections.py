@@ -26,7 +26,7 @@ def MlpProjection(
     return cast(Model[Floats2d, Floats2d], chain(hidden, Linear(nO=width)))
 
 
-def GaussianProjection(width: int = 64) -> Model[Floats2d, Floats2d]:
+def GaussianProjection(width: int = 32) -> Model[Floats2d, Floats2d]:
     """Turn each row h into a Gaussian with a diagonal covariance, dropped after pretraining:
 
         mean = W1 relu(h) + b1

@@ -9,8 +9,9 @@ from thinc.types import ArrayXd, Floats1d, Floats2d
 # A loss of rows: f(ops, rows, labels, maybe=None) -> (loss, d_rows).
 PairLoss = Callable[..., Tuple[ArrayXd, Floats2d]]
 
-# About so many pairs are compared at once, which bounds the memory.
-BLOCK = 2**20
+# About so many pairs are compared at once, which bounds the memory; few enough for the cache of a
+# processor.
+BLOCK = 2**18
 
 # Rows shorter than this have no direction.
 SHORT = 1e-8
