@@ -150,11 +150,12 @@ def write_ents(doc: Doc, spans: Sequence[Span], scores: Scores, overwrite: bool)
     """
     kept: List[Span] = []
     blocked: List[Span] = []
-    if not overwrite:
-        kept = list(doc.ents)
+    # Most documents come without any annotation, and to ask so is cheap.
+    if not overwrite and doc.has_annotation(ENT_IOB):
         iob, kind = doc.to_array([ENT_IOB, ENT_TYPE]).T
         taken = (iob == 1) | (iob == 3)
         if taken.any():
+            kept = list(doc.ents)
             # A token that begins an entity of no type is blocked: it must not be one.
             blocked = [doc[i : i + 1] for i in numpy.flatnonzero((iob == 3) & (kind == 0)).tolist()]
             free = [not taken[span.start : span.end].any() for span in spans]
@@ -175,6 +176,8 @@ def flat_view(spans: Sequence[Tuple[int, int]], scores: Scores) -> List[int]:
     scores (Scores): The score of each span.
     RETURNS (List[int]): The places of the chosen spans, by start.
     """
+    if len(spans) < 2:
+        return list(range(len(spans)))
     order = sorted(range(len(spans)), key=lambda i: spans[i][1])
     ends = [spans[i][1] for i in order]
     if all(spans[i][0] >= end for i, end in zip(order[1:], ends)):

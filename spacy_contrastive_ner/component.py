@@ -25,6 +25,7 @@ from .checks import (
     require_labels,
 )
 from .evaluation.scoring import score
+from .memory import keep_freed_memory
 from .tracks.decoding import DECODERS
 from .tracks.layout import MAX_LAYERS
 
@@ -187,6 +188,7 @@ class ContrastiveNER(TrainablePipe):
         self._rehearsal_model: Optional[Model[List[Doc], Ragged]] = None
         # The losses of gold entities that were warned about, by reason and label.
         self._told: Set[Tuple[str, str]] = set()
+        keep_freed_memory()
 
     @property
     def key(self) -> str:
@@ -265,16 +267,17 @@ class ContrastiveNER(TrainablePipe):
             documents, starts, ends = (column.tolist() for column in found[:3])
             labels = [names[i] for i in found.label.tolist()]
             probabilities = found.probability
-        first = 0
+        set_ents, overwrite = cfg["set_ents"], bool(cfg["overwrite_ents"])
         counts = [0] * len(docs)
         for i in documents:
             counts[i] += 1
+        first, key = 0, self.key
         for doc, count in zip(docs, counts):
             some = slice(first, first + count)
             own = probabilities[some]
-            spans = write_spans(doc, self.key, starts[some], ends[some], labels[some], own)
-            if cfg["set_ents"]:
-                write_ents(doc, spans, own, bool(cfg["overwrite_ents"]))
+            spans = write_spans(doc, key, starts[some], ends[some], labels[some], own)
+            if set_ents:
+                write_ents(doc, spans, own, overwrite)
             first += count
 
     def get_loss(self, examples: Iterable[Example], scores: Ragged) -> Tuple[float, Ragged]:

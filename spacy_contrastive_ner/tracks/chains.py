@@ -6,7 +6,7 @@ from thinc.types import ArrayXd
 
 # Long chains are cut into pieces of this many tokens, so that a recursion over time takes about
 # this many steps, however long the document.
-PIECE = 64
+PIECE = 32
 
 
 class Chains:

@@ -6,7 +6,7 @@ from thinc.types import ArrayXd, Floats3d
 
 from .encoding import spans as read_spans
 from .posterior import FLOOR, SpanPosteriors, TrackSpans
-from .pruning import live_chains, live_tokens
+from .pruning import live_chains, live_documents, live_tokens
 from .recursion import Recursion
 from .transitions import Transitions
 
@@ -16,7 +16,7 @@ DECODERS = ("viterbi", "posterior")
 BLOCK = 2**20
 
 # So many tokens x tracks cost next to nothing.
-FEW = 2**14
+FEW = 2**16
 
 
 class Found(NamedTuple):
@@ -132,10 +132,7 @@ def _probable(
     layers = (label[:, None] == label).sum(axis=1)
     least = -numpy.expm1(numpy.log1p(-min(threshold, 1 - 1e-9)) / layers) * (1 - 1e-6)
     live = live_tokens(scores, numpy.log(least) - numpy.log1p(-least), transitions)
-    chains = live_chains(NumpyOps(), live, lengths)
-    document = numpy.repeat(numpy.arange(len(lengths)), lengths)
-    hit = numpy.zeros((len(lengths), len(track_labels)), dtype="bool")
-    hit[document[chains.starts], chains.tracks] = True
+    hit = live_documents(live, lengths)
     # The other layers of a label are asked for only where the label has been found at all, unless
     # they are so few that a pass of their own would cost more.
     known = _all_layers(hit, track_labels)
@@ -172,25 +169,32 @@ def _of_any_layer(
     RETURNS (Found): Each span once.
     """
     label = track_labels[found.track, found.place]
-    distinct, at = numpy.unique(
-        numpy.stack([found.document, found.start, found.end, label]), axis=1, return_index=True
-    )
-    found = TrackSpans(*(column[at] for column in found))
-    absent = numpy.ones(len(at), dtype="float64")
-    label = distinct[3]
-    for track in range(len(track_labels)):
-        # Only per-label tracks have siblings, and these have one place.
-        holds = found.track == track
-        if track_labels.shape[1] == 1:
-            holds = track_labels[track, 0] == label
-        for part in posteriors:
-            same = numpy.flatnonzero(holds & (part.chain[found.document, track] >= 0))
-            if len(same):
-                on_track = TrackSpans(*(column[same] for column in found))
-                on_track = on_track._replace(track=numpy.full(len(same), track))
-                absent[same] *= 1.0 - part.of(on_track)
-    document, start, end, label = distinct
-    return Found(document, start, end, label, (1.0 - absent).astype("float32"))
+    at = _distinct(found.document, found.start, found.end, label)
+    found, label = TrackSpans(*(column[at] for column in found)), label[at]
+    # Only per-label tracks have siblings, and these have one place.
+    if track_labels.shape[1] == 1:
+        span, track = numpy.nonzero(label[:, None] == track_labels[:, 0])
+    else:
+        span, track = numpy.arange(len(label)), found.track
+    absent = numpy.ones(len(label), dtype="float64")
+    for part in posteriors:
+        known = part.chain[found.document[span], track] >= 0
+        some = span[known]
+        on_tracks = TrackSpans(*(column[some] for column in found))._replace(track=track[known])
+        numpy.multiply.at(absent, some, 1.0 - part.of(on_tracks))
+    probability = (1.0 - absent).astype("float32")
+    return Found(found.document, found.start, found.end, label, probability)
+
+
+def _distinct(*columns: numpy.ndarray) -> numpy.ndarray:
+    """RETURNS (numpy.ndarray): Where each distinct row of these columns stands first."""
+    order = numpy.lexsort(columns)
+    new = numpy.zeros(len(order), dtype="bool")
+    new[:1] = True
+    for column in columns:
+        values = column[order]
+        new[1:] |= values[1:] != values[:-1]
+    return order[new]
 
 
 def _blocks(

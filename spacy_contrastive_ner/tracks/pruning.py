@@ -31,20 +31,24 @@ def live_tokens(
     live = numpy.zeros(scores.shape[:2], dtype="bool")
     if not len(scores):
         return live
+    gains = numpy.empty((4, *live.shape), dtype="float32")
     for label in range((scores.shape[2] - 1) // 4):
         four = scores[:, :, 1 + 4 * label : 5 + 4 * label].transpose((2, 0, 1))
-        begin, within, last, unit = four - scores[:, :, 0]
+        numpy.subtract(four, scores[:, :, 0], out=gains)
         if transitions is not None:
-            bonus = _most_from_transitions(transitions, label)
-            begin, within, last, unit = (
-                gain + more for gain, more in zip((begin, within, last, unit), bonus)
-            )
+            gains += numpy.stack(_most_from_transitions(transitions, label))[:, None]
+        begin, within, last, unit = gains
         total = numpy.cumsum(within, axis=0, dtype="float64")
         # A cumulative sum is not exact: leave a margin.
-        margin = 1e-9 * float(numpy.abs(total).max()) + 1e-5
-        opened = numpy.minimum.accumulate(total - begin, axis=0)
-        closed = numpy.maximum.accumulate((last + (total - within))[::-1], axis=0)[::-1]
-        live |= closed - opened > least - margin
+        margin = 1e-9 * float(max(total.max(), -total.min())) + 1e-5
+        # All in place, as on a large batch new memory costs more than the sums.
+        closed = total - within
+        closed += last
+        numpy.maximum.accumulate(closed[::-1], axis=0, out=closed[::-1])
+        opened = numpy.subtract(total, begin, out=total)
+        numpy.minimum.accumulate(opened, axis=0, out=opened)
+        closed -= opened
+        live |= closed > least - margin
         live |= unit > least - margin
     return live
 
@@ -86,3 +90,19 @@ def live_chains(ops: Ops, live: numpy.ndarray, lengths: Sequence[int]) -> Chains
     opens = starts == (ends - lengths)[document[starts]]
     closes = starts + sizes == ends[document[starts]]
     return Chains(ops, starts, sizes, track[firsts], opens, closes)
+
+
+def live_documents(live: numpy.ndarray, lengths: Sequence[int]) -> numpy.ndarray:
+    """Which documents have live tokens, on each track.
+
+    live (numpy.ndarray): [N, K], bool.
+    lengths (Sequence[int]): The number of tokens of each document.
+    RETURNS (numpy.ndarray): [n_docs, K], bool.
+    """
+    sizes = numpy.asarray(lengths, dtype="int64")
+    hit = numpy.zeros((len(sizes), live.shape[1]), dtype="bool")
+    filled = numpy.flatnonzero(sizes)
+    if len(filled):
+        starts = (numpy.cumsum(sizes) - sizes)[filled]
+        hit[filled] = numpy.logical_or.reduceat(live, starts, axis=0)
+    return hit

@@ -24,7 +24,7 @@ from .transitions import Mixer, States, Transitions
 NEVER = -1e30
 
 # How many tokens beyond its border are looked at to guess what a piece starts from.
-LOOK_AHEAD = 16
+LOOK_AHEAD = 8
 
 # How far the guess may be off, relative to 1 or to the value: what float32 cannot tell apart.
 ROUNDING = 1e-6

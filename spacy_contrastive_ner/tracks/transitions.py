@@ -162,8 +162,9 @@ class Mixer:
                 log_open[:] = top_open
             return tags, logs, logs
         weights = xp.empty_like(tags)
-        xp.exp(closed - top_closed, out=weights[:C])
-        xp.exp(opened - top_open, out=weights[C:].reshape((2, M, n)))
+        xp.subtract(closed, top_closed, out=weights[:C])
+        xp.subtract(opened, top_open, out=weights[C:].reshape((2, M, n)))
+        xp.exp(weights, out=weights)
         sums = self._sum_tags(weights, tables, n)
         xp.log(sums, out=logs)
         if self.learned:
@@ -175,8 +176,8 @@ class Mixer:
 
     def _sum_tags(self, weights: Floats2d, tables: Any, n: int) -> Floats2d:
         """Add up the weights of the tags that may follow each state. [Q, n]"""
-        M, C = self.states.n_labels, self.states.n_closed_tags
-        sums = self.xp.empty((self.states.n_states, n), dtype="float32")
+        xp, M, C = self.xp, self.states.n_labels, self.states.n_closed_tags
+        sums = xp.empty((self.states.n_states, n), dtype="float32")
         closed, opened = weights[:C], weights[C:].reshape((2, M, n))
         out_closed = sums[: self.states.n_closed]
         out_open = sums[self.states.n_closed :].reshape((-1, M, n))
@@ -188,10 +189,10 @@ class Mixer:
         if self.shared:
             out_closed[:] = from_closed[:, :, 0] @ closed
         else:
-            out_closed[:] = (from_closed[..., :n] * closed).sum(axis=1)
-        out_open[:] = (from_open[..., :n] * opened).sum(axis=1)
+            (from_closed[..., :n] * closed).sum(axis=1, out=out_closed)
+        (from_open[..., :n] * opened).sum(axis=1, out=out_open)
         # Only transitions that differ by more than float32 can tell apart come to nothing.
-        return self.xp.maximum(sums, TINY)
+        return xp.maximum(sums, TINY, out=sums)
 
     def on(self, states: Floats2d, tables: Any, n: int) -> Floats2d:
         """Pass the probability of each state on to the tags that may follow it.
@@ -201,8 +202,8 @@ class Mixer:
         n (int): The number of pieces at work.
         RETURNS (Floats2d): What to multiply the tags' weights with. [1 + 4M, n]
         """
-        M, C = self.states.n_labels, self.states.n_closed_tags
-        out = self.xp.empty((1 + 4 * M, n), dtype="float32")
+        xp, M, C = self.xp, self.states.n_labels, self.states.n_closed_tags
+        out = xp.empty((1 + 4 * M, n), dtype="float32")
         closed = states[: self.states.n_closed]
         opened = states[self.states.n_closed :].reshape((-1, M, n))
         out_open = out[C:].reshape((2, M, n))
@@ -214,8 +215,8 @@ class Mixer:
         if self.shared:
             out[:C] = from_closed[:, :, 0].T @ closed
         else:
-            out[:C] = (from_closed[..., :n] * closed[:, None]).sum(axis=0)
-        out_open[:] = (from_open[..., :n] * opened[:, None]).sum(axis=0)
+            (from_closed[..., :n] * closed[:, None]).sum(axis=0, out=out[:C])
+        (from_open[..., :n] * opened[:, None]).sum(axis=0, out=out_open)
         return out
 
     def choices(self, tags: Floats2d) -> Any:
