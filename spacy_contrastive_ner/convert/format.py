@@ -1,6 +1,7 @@
 """What a format is to the converter."""
 
 import inspect
+import re
 import types
 import typing
 from pathlib import Path
@@ -50,6 +51,46 @@ def options_of(function: Callable[..., Any]) -> Dict[str, inspect.Parameter]:
     """RETURNS (Dict[str, inspect.Parameter]): The options of a reader or writer, by name."""
     parameters = inspect.signature(function).parameters
     return {name: value for name, value in parameters.items() if name not in GIVEN}
+
+
+def describe_options(function: Callable[..., Any]) -> List[Tuple[str, str]]:
+    """Describe the options of a reader or writer by its docstring.
+
+    function (Callable[..., Any]): The reader or writer.
+    RETURNS (List[Tuple[str, str]]): How each option is written, and what it is, with its default.
+    """
+    abouts: Dict[str, str] = {}
+    names: List[str] = []
+    for line in inspect.cleandoc(function.__doc__ or "").splitlines():
+        found = re.match(r"(\w+(?:, \w+)*) \(.*?\): (.*)", line)
+        if found:
+            names = found[1].split(", ")
+            abouts.update(dict.fromkeys(names, found[2]))
+        elif line.startswith(" "):
+            abouts.update({name: f"{abouts[name]} {line.strip()}" for name in names})
+        else:
+            names = []
+    hints = typing.get_type_hints(function)
+    described: List[Tuple[str, str]] = []
+    for name, parameter in options_of(function).items():
+        default = str(parameter.default)
+        default = default.lower() if isinstance(parameter.default, bool) else default
+        has_default = parameter.default is not None and default
+        tail = f" [default: {default}]" if has_default else ""
+        described.append((f"{name}={_values(hints[name])}", abouts.get(name, "") + tail))
+    return described
+
+
+def _values(hint: Any) -> str:
+    """What can be written for a type."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _values(next(arg for arg in args if arg is not type(None)))
+    if origin is typing.Literal:
+        return "|".join(str(arg) for arg in args)
+    if origin in (list, List):
+        return "A,B"
+    return {bool: "true|false", int: "NUMBER", float: "NUMBER", Path: "PATH"}.get(hint, "NAME")
 
 
 def parse_options(

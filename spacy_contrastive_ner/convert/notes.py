@@ -97,8 +97,9 @@ class Notes:
         **more: What else the report is to hold.
         """
         if kind.is_loss and self.strict:
-            what = f"{text[:60]!r} ({label})" if label else f"{text[:60]!r}"
-            raise BadInput(where, f"{kind.name}: {what}", "Correct it, or leave out --strict")
+            what = f": {text[:60]!r}" if text else ""
+            what += f" ({label})" if label else ""
+            raise BadInput(where, f"{kind.name}{what}", "Correct it, or leave out --strict")
         tally = self.tallies.setdefault(kind, Tally(Counter(), []))
         tally.labels[label] += n
         if len(tally.examples) < self.n_examples:

@@ -43,7 +43,7 @@ class TextFile:
         encoding: str = "utf-8",
         on_bytes: Optional[Callable[[int], None]] = None,
     ) -> None:
-        self.path, self.encoding, self.on_bytes = path, encoding, on_bytes
+        self.path, self.encoding, self.on_bytes = path, known_encoding(encoding), on_bytes
 
     def where(self, line: int = 0, id: str = "") -> Where:
         """RETURNS (Where): A place in the file."""
@@ -69,9 +69,9 @@ class TextFile:
 
         YIELDS (Tuple[int, str]): The number of the line, from 1, and the line without its end.
         """
-        wide = self._is_wide()
-        if wide:
-            for number, line in enumerate(self.text().split("\n"), 1):
+        if self._is_wide():
+            lines = self.text().split("\n")
+            for number, line in enumerate(lines if lines[-1] else lines[:-1], 1):
                 yield number, line.rstrip("\r")
             return
         with self._open() as file:
@@ -99,6 +99,13 @@ class TextFile:
             data: bytes = file.read()
         self._count(len(data))
         return data
+
+    def chunks(self, size: int = 1 << 18) -> Iterator[bytes]:
+        """YIELDS (bytes): The contents, undecoded, piece by piece."""
+        with self._open() as file:
+            while data := file.read(size):
+                self._count(len(data))
+                yield data
 
     def beside(self, suffix: str) -> Optional["TextFile"]:
         """RETURNS (Optional[TextFile]): The file of the same name with another suffix, if there is
@@ -135,8 +142,28 @@ class TextFile:
             raise BadInput(
                 self.where(line),
                 f"the bytes {data[error.start : error.start + 4].hex(' ')} are no {self.encoding}",
-                "Say which encoding it is, for instance --encoding latin-1",
+                f"Say which encoding it is, for instance --encoding {likely_encoding(data)}",
             ) from None
+
+
+def known_encoding(name: str) -> str:
+    """Check an encoding.
+
+    name (str): The encoding.
+    RETURNS (str): The same encoding, by a name that says nothing about byte order marks.
+    """
+    try:
+        "".encode(name)
+    except (LookupError, UnicodeError):
+        raise ValueError(
+            f"There is no encoding {name!r}. It is for instance utf-8, latin-1, cp1252 or utf-16."
+        ) from None
+    return "utf-8" if codecs.lookup(name).name == "utf-8-sig" else name
+
+
+def likely_encoding(data: bytes) -> str:
+    """RETURNS (str): What data may be that is not what was expected."""
+    return "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin-1"
 
 
 def decode_head(data: bytes, encoding: str, complete: bool) -> str:

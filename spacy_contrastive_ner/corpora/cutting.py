@@ -76,7 +76,17 @@ def cut(doc: Doc, max_length: int, missing_key: Optional[str] = None) -> Pieces:
         like the text, and what a piece has of a lost span is added to them.
     RETURNS (Pieces): The pieces, and what is lost.
     """
-    borders = find_borders(doc, max_length, missing_key)
+    return cut_at(doc, find_borders(doc, max_length, missing_key), missing_key)
+
+
+def cut_at(doc: Doc, borders: List[int], missing_key: Optional[str] = None) -> Pieces:
+    """Cut a document at given borders; see `cut`.
+
+    doc (Doc): The document.
+    borders (List[int]): Where pieces begin and end, from 0 to the length of the document.
+    missing_key (Optional[str]): The key of the stretches whose annotation is unknown.
+    RETURNS (Pieces): The pieces, and what is lost.
+    """
     head = list(doc._get_array_attrs())
     # Made once for all pieces. (The stubs of as_doc do not know these arguments.)
     arrays: Dict[str, Any] = {"array_head": head, "array": doc.to_array(head)}

@@ -1,1 +1,47 @@
-"""The formats, one a file."""
+"""The formats, one a file. To add one is to write its file and to name it here."""
+
+from typing import Dict
+
+from ..format import Format
+from . import (
+    binder,
+    bioc,
+    bioc_json,
+    brat,
+    columns,
+    conllu,
+    docbin,
+    inline_xml,
+    jsonl,
+    label_studio,
+    offset_tsv,
+    pubtator,
+    runne,
+    spacy_json,
+    uima,
+    webanno,
+)
+
+# Of several formats that recognise a file the first is taken: the most particular come first. Of
+# several with the same suffix the last is written.
+FORMATS: Dict[str, Format] = {
+    module.FORMAT.name: module.FORMAT
+    for module in (
+        docbin,
+        webanno,
+        uima,
+        bioc,
+        bioc_json,
+        inline_xml,
+        pubtator,
+        brat,
+        runne,
+        binder,
+        label_studio,
+        spacy_json,
+        jsonl,
+        offset_tsv,
+        conllu,
+        columns,
+    )
+}

@@ -1,0 +1,156 @@
+import codecs
+from enum import Enum
+from pathlib import Path
+from typing import Iterator, List, Optional
+
+import spacy
+from spacy.cli._util import Arg, Opt
+from spacy.language import Language
+from spacy.tokens import DocBin
+from tqdm import tqdm
+from wasabi import Printer
+
+from ..convert.distant import Labeller, label_items
+from ..convert.docbins import quick_codecs
+from ..convert.documents import Keys
+from ..convert.notes import Kind, Notes
+from ..convert.patterns import Pattern, read_gazetteer, read_patterns
+from ..convert.raw import Item, find_inputs, read_items
+from ..convert.summary import Summary
+from ..convert.textfile import TextFile
+from ..corpora.sources import SUFFIX
+from ..files import write_atomically
+from .app import app
+
+NO_WORDS = Kind("documents without any words")
+
+
+class Vouch(str, Enum):
+    """What is vouched for."""
+
+    matches = "matches"
+    sentences = "sentences"
+    all = "all"
+
+
+@app.command("annotate")
+def annotate_cli(
+    input_path: Path = Arg(
+        ..., help="What to label: .txt (a document each), .jsonl (with 'text'), .spacy; or a folder"
+    ),
+    output_path: Path = Arg(..., help="The .spacy file to write"),
+    patterns: Optional[Path] = Opt(
+        None, "--patterns", "-p", help="Patterns of an entity ruler or span ruler (.jsonl)"
+    ),
+    gazetteer: Optional[Path] = Opt(
+        None, "--gazetteer", "-g", help="Lines of: phrase, tab, label, and maybe tab, id"
+    ),
+    lang: str = Opt("en", "--lang", "-l", help="Language of the tokenizer"),
+    pipeline: Optional[str] = Opt(
+        None, "--pipeline", help="Pipeline to run instead, for patterns that ask for lemmas or tags"
+    ),
+    attr: str = Opt(
+        "ORTH", "--attr", "-a", help="Attribute of tokens by which phrases are looked for"
+    ),
+    ignore_case: bool = Opt(False, "--ignore-case", "-i", help="The same as --attr LOWER"),
+    longest: bool = Opt(
+        False, "--longest", help="Of matches of one label that overlap, take the longest only"
+    ),
+    vouch: Vouch = Opt(
+        Vouch.matches, "--vouch", "-v", help="What is not marked as unknown; see above"
+    ),
+    spans_key: str = Opt("sc", "--spans-key", "-k", help="Key of the entities in doc.spans"),
+    missing_key: str = Opt("missing", "--missing-key", help="Key of what is unknown in doc.spans"),
+    overwrite: bool = Opt(
+        False, "--overwrite", help="Replace span groups of these keys that documents have already"
+    ),
+    encoding: str = Opt("utf-8", "--encoding", help="Encoding of texts, patterns and gazetteer"),
+    silent: bool = Opt(False, "--silent", "-S", help="Print errors only"),
+) -> None:
+    """
+    Label texts with what patterns or a gazetteer find in them (distant labels).
+
+    All matches are kept, nested ones too. What matches with several labels is
+    not labelled, but marked as unknown. So is what nobody vouches for, under the
+    missing key, so that training takes it for neither entity nor none:
+    --vouch matches marks everything outside of the matches, --vouch sentences
+    the sentences without any match, --vouch all nothing.
+    """
+    try:
+        if (patterns is None) == (gazetteer is None):
+            raise ValueError("Give either --patterns or --gazetteer.")
+        if spans_key == missing_key:
+            raise ValueError(f"--spans-key and --missing-key are both {spans_key!r}.")
+        _check_encoding(encoding)
+        files = find_inputs(input_path)
+        _check_output(output_path, files)
+        notes, nlp = Notes(), _load(lang, pipeline)
+        found = _read(patterns, gazetteer, nlp, encoding, notes)
+        keys = Keys(spans_key, missing_key)
+        attr = "LOWER" if ignore_case else attr.upper()
+        labeller = Labeller(nlp, found, notes, attr, vouch.value, keys, longest, overwrite)
+        summary, docs = Summary(), DocBin(store_user_data=True)
+        with quick_codecs():
+            for record in label_items(_items(files, nlp, encoding, silent), nlp, labeller):
+                summary.add(record)
+                if not record.tokens:
+                    notes.add(NO_WORDS, record.where)
+                assert record.doc is not None
+                docs.add(record.doc)
+        if not summary.tokens:
+            raise ValueError(f"{input_path} holds no text. Check how it was made.")
+        write_atomically(output_path, docs.to_bytes())
+    except (ValueError, OSError) as error:
+        Printer().fail("Nothing was labelled", str(error), exits=1)
+    if not silent:
+        print(summary.table(notes))
+        Printer().good(f"{summary.documents:,} documents are in {output_path}")
+
+
+def _check_encoding(encoding: str) -> None:
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise ValueError(
+            f"There is no encoding {encoding!r}. It is for instance utf-8, latin-1 or cp1252."
+        ) from None
+
+
+def _check_output(path: Path, files: List[Path]) -> None:
+    """Stop before the work is done if its result cannot be written."""
+    if path.suffix != SUFFIX or path.is_dir():
+        raise ValueError(f"{path} is no name for the output. Name a file that ends in {SUFFIX}.")
+    if any(path.resolve() == file.resolve() for file in files):
+        raise ValueError(f"{path} is read and to be written. Name another output.")
+
+
+def _load(lang: str, pipeline: Optional[str]) -> Language:
+    if pipeline is not None:
+        return spacy.load(pipeline)
+    try:
+        nlp = spacy.blank(lang)
+    except ImportError as error:
+        message = " ".join(str(error).split())
+        raise ValueError(f"There is no tokenizer for --lang {lang}: {message}") from error
+    # The limit is there for pipes that need much memory.
+    nlp.max_length = 10**9
+    return nlp
+
+
+def _read(
+    patterns: Optional[Path], gazetteer: Optional[Path], nlp: Language, encoding: str, notes: Notes
+) -> List[Pattern]:
+    if patterns is not None:
+        return read_patterns(TextFile(patterns, encoding), nlp, notes)
+    assert gazetteer is not None
+    return read_gazetteer(TextFile(gazetteer, encoding), notes)
+
+
+def _items(files: List[Path], nlp: Language, encoding: str, silent: bool) -> Iterator[Item]:
+    """What is to be labelled, with a progress bar."""
+    total = sum(file.stat().st_size for file in files)
+    # Nothing is shown if stderr is no terminal.
+    disable = True if silent else None
+    with tqdm(total=total, unit="B", unit_scale=True, disable=disable, leave=False) as bar:
+        for file in files:
+            yield from read_items(file, nlp, encoding, bar.update)

@@ -1,0 +1,148 @@
+"""Which files are read, and what format they have."""
+
+from pathlib import Path
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+from .format import Format
+from .notes import BadInput
+from .records import Where
+from .textfile import TextFile, likely_encoding
+
+# So many files of a folder are looked at to recognise its format.
+MAX_LOOKED_AT = 1000
+# Files with these names are read only if they are recognised.
+ABOUT = ("README", "LICENSE", "LICENCE", "COPYING", "CHANGELOG", "NOTICE", "CITATION", "AUTHORS")
+
+
+class Found(NamedTuple):
+    """What is to be read.
+
+    format (Format): The format.
+    reason (str): How it was recognised, "" if it was given.
+    files (List[Path]): The files, in order.
+    passed_over (List[Path]): Files of the folder that are not read.
+    """
+
+    format: Format
+    reason: str
+    files: List[Path]
+    passed_over: List[Path]
+
+
+def list_files(path: Path) -> List[Path]:
+    """List a file, or the files of a folder and of the folders in it. What begins with a dot is
+    passed over.
+
+    path (Path): A file or folder.
+    RETURNS (List[Path]): The files, sorted.
+    """
+    if not path.exists():
+        raise BadInput(Where(path), "there is no such file or folder", "Correct the path of INPUT")
+    if not path.is_dir():
+        if not path.is_file():
+            raise BadInput(Where(path), "it is no file and no folder", "Write it to a file first")
+        return [path]
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    )
+    if not files:
+        raise BadInput(Where(path), "the folder is empty", "Correct the path of INPUT")
+    return files
+
+
+def find(
+    path: Path, formats: Dict[str, Format], name: Optional[str] = None, encoding: str = "utf-8"
+) -> Found:
+    """Find the files to be read and their format.
+
+    path (Path): A file or folder.
+    formats (Dict[str, Format]): The formats there are, by name. Of several that recognise a file
+        the first is taken.
+    name (Optional[str]): The name of the format, None to recognise it.
+    encoding (str): The encoding of the files.
+    RETURNS (Found): What is to be read.
+    """
+    files = list_files(path)
+    if name is not None:
+        format = formats[name]
+        if path.is_file():
+            return Found(format, "", files, [])
+        chosen = [file for file in files if _suffix(file, format) and not _is_about(file)]
+        return _found(format, "", chosen or files, files)
+    recognised = [
+        (file, _recognise(file, formats.values(), encoding)) for file in files[:MAX_LOOKED_AT]
+    ]
+    known = [(file, *found) for file, found in recognised if found is not None]
+    if not known:
+        _unknown(path, files, encoding, formats)
+    first, format, reason = known[0]
+    for file, other, why in known:
+        if other is not format:
+            raise BadInput(
+                Where(path),
+                f"the folder holds several formats: {first.name} looks like {format.name} ("
+                f"{reason}), and {file.name} like {other.name} ({why})",
+                f"Convert them one after the other, or name the format to read only its files: "
+                f"--from {format.name}",
+            )
+    if path.is_file():
+        return Found(format, reason, files, [])
+    # What is called like them may be damaged, and must not be passed over in silence.
+    are_known = {file for file, *_ in known}
+    suffixes = {_suffix(file, format) for file in are_known} - {""}
+    chosen = [
+        file
+        for file in files
+        if file in are_known or (_suffix(file, format) in suffixes and not _is_about(file))
+    ]
+    return _found(format, reason, chosen, files)
+
+
+def _found(format: Format, reason: str, chosen: List[Path], files: List[Path]) -> Found:
+    taken = set(chosen)
+    return Found(format, reason, chosen, [file for file in files if file not in taken])
+
+
+def _suffix(file: Path, format: Format) -> str:
+    """The suffix of the format that a file has, "" if it has none of them."""
+    name = file.name.lower()
+    return next((s.lower() for s in format.suffixes if name.endswith(s.lower())), "")
+
+
+def _is_about(file: Path) -> bool:
+    """Whether a file is about the others, by its name."""
+    return file.name.split(".")[0].upper() in ABOUT
+
+
+def _recognise(
+    file: Path, formats: Iterable[Format], encoding: str
+) -> Optional[Tuple[Format, str]]:
+    head = TextFile(file, encoding).head()
+    for format in formats:
+        reason = format.recognise(head)
+        if reason is not None:
+            return format, reason
+    return None
+
+
+def _unknown(path: Path, files: List[Path], encoding: str, formats: Dict[str, Format]) -> None:
+    """Stop: no file is of a known format."""
+    head = TextFile(files[0], encoding).head()
+    names = ", ".join(formats)
+    if len(files) == 1 and not head.data:
+        raise BadInput(Where(files[0]), "the file is empty", "Check how it was made")
+    if head.data and not head.lines:
+        raise BadInput(
+            Where(files[0]),
+            f"it is no text in {encoding}, and no known format",
+            f"Say which encoding it has, for instance --encoding {likely_encoding(head.data)}, or "
+            f"which format: --from with one of {names}",
+        )
+    line = next((line for line in head.lines if line.strip()), "")
+    raise BadInput(
+        Where(path),
+        f"the format is not recognised; {files[0].name} begins with {line[:60]!r}",
+        f"Say which it is: --from with one of {names}",
+    )
