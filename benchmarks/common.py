@@ -2,14 +2,15 @@
 
 A corpus is a folder with train.jsonl, dev.jsonl and test.jsonl. Each line is one document:
 {"text": str, "spans": [{"start", "end", "label"}], "tokens": [[start, end]], "sents": [[...]]}
-with character offsets, ends exclusive. Without "tokens" the language's tokenizer is used;
-with "sents" long documents are cut into passages.
+with character offsets, ends exclusive. Without "tokens" the language's tokenizer is used, or each
+character is a token if "lang" is written without blanks; with "sents" long documents are cut into
+passages.
 """
 
 import json
 import random
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import spacy
 from spacy.language import Language
@@ -19,6 +20,7 @@ from spacy.training import Example
 from spacy_contrastive_ner.annotations import flat_view
 
 KEY = "sc"
+WITHOUT_BLANKS = ("ja", "zh")
 
 Record = Dict[str, Any]
 
@@ -79,7 +81,7 @@ def _passages(record: Record, size: int) -> Iterator[Record]:
 
 def make_doc(nlp: Language, record: Record) -> Doc:
     """Make an unannotated document with the record's tokens."""
-    text, tokens = record["text"], record.get("tokens")
+    text, tokens = record["text"], _tokens(record)
     if tokens is None:
         return nlp.make_doc(text)
     words = [text[a:b] for a, b in tokens]
@@ -87,10 +89,18 @@ def make_doc(nlp: Language, record: Record) -> Doc:
     return Doc(nlp.vocab, words=words, spaces=[b < n for (_, b), n in zip(tokens, nexts)])
 
 
+def _tokens(record: Record) -> Optional[List[List[int]]]:
+    """The tokens of a record, None if they are the tokenizer's."""
+    if "tokens" not in record and record.get("lang") in WITHOUT_BLANKS:
+        text = record["text"]
+        return [[i, i + 1] for i, character in enumerate(text) if not character.isspace()]
+    return record.get("tokens")
+
+
 def make_example(nlp: Language, record: Record) -> Example:
     """Make an example with all entities in doc.spans, and their flat view in doc.ents."""
     reference = make_doc(nlp, record)
-    tokens = record.get("tokens") or [(t.idx, t.idx + len(t)) for t in reference]
+    tokens = _tokens(record) or [(t.idx, t.idx + len(t)) for t in reference]
     starts = {a: i for i, (a, _) in enumerate(tokens)}
     ends = {b: i + 1 for i, (_, b) in enumerate(tokens)}
     spans = [
