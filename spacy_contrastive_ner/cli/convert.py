@@ -12,13 +12,14 @@ from tqdm import tqdm
 from wasabi import Printer
 
 from ..convert.detect import Found, find
-from ..convert.documents import ALIGNMENTS, TOKENIZERS, Keys
+from ..convert.documents import ALIGNMENTS, Keys
 from ..convert.format import Format, describe_options, parse_options
 from ..convert.labels import Labels, odd_names, parse_merge, parse_names, parse_rename
 from ..convert.notes import Notes
 from ..convert.run import Conversion, Result, convert
 from ..convert.sentences import SENTENCES
 from ..convert.splits import parse_split
+from ..convert.tokens import TOKENIZERS
 from .app import app
 
 AUTO = "auto"
@@ -37,19 +38,20 @@ def show_formats(wanted: bool) -> None:
     if not wanted:
         return
     width = min(100, shutil.get_terminal_size().columns)
+
+    def show(text: str, depth: int) -> None:
+        indent = " " * depth
+        typer.echo(fill(text, width, initial_indent=indent, subsequent_indent=indent))
+
     for format in _formats().values():
         direction = "in and out" if format.write else "in"
         typer.secho(format.name, bold=True, nl=False)
         typer.echo(f" ({direction}): {format.about}")
-        indent = " " * 4
-        typer.echo(
-            fill(" ".join(format.suffixes), width, initial_indent=indent, subsequent_indent=indent)
-        )
+        show(" ".join(format.suffixes), 4)
         for flag, function in (("--read", format.read), ("--write", format.write)):
             for usage, about in describe_options(function) if function else ():
-                typer.echo(f"{indent}{flag} {usage}")
-                indents = {"initial_indent": indent * 2, "subsequent_indent": indent * 2}
-                typer.echo(fill(about, width, break_on_hyphens=False, **indents))
+                typer.echo(f"    {flag} {usage}")
+                show(about, 8)
     raise typer.Exit
 
 
@@ -188,7 +190,8 @@ def convert_cli(
         result = _run(conversion, notes, report, silent)
         unused = conversion.labels.unused()
     except KeyboardInterrupt:
-        Printer().fail("Interrupted: nothing was written", exits=130)
+        Printer().fail("Interrupted: nothing was written")
+        raise typer.Exit(130) from None
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         text = f"{name}{error.strerror or error}. Check the path, its rights and the space there."

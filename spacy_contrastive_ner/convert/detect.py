@@ -68,7 +68,7 @@ def find(
     if name is not None:
         format = formats[name]
         if path.is_file():
-            return Found(format, "", files, [])
+            return _single(format, "", path)
         chosen = [file for file in files if _suffix(file, format) and not _is_about(file)]
         return _found(format, "", chosen or files, files)
     recognised = [
@@ -88,7 +88,7 @@ def find(
                 f"--from {format.name}",
             )
     if path.is_file():
-        return Found(format, reason, files, [])
+        return _single(format, reason, path)
     # What is called like them may be damaged, and must not be passed over in silence.
     are_known = {file for file, *_ in known}
     suffixes = {_suffix(file, format) for file in are_known} - {""}
@@ -114,6 +114,10 @@ def _suffix(file: Path, format: Format) -> str:
 def _is_about(file: Path) -> bool:
     """Whether a file is about the others, by its name."""
     return file.name.split(".")[0].upper() in ABOUT
+
+
+def _single(format: Format, reason: str, path: Path) -> Found:
+    return Found(format, reason, [format.instead(path) if format.instead else path], [])
 
 
 def _recognise(

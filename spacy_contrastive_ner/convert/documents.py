@@ -1,18 +1,17 @@
-"""Records and documents of spaCy: tokens, alignment, span groups."""
+"""Records and documents of spaCy: alignment, span groups."""
 
 from bisect import bisect_left, bisect_right
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from spacy.attrs import SENT_START
 from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 
 from ..annotations import flat_view
-from .notes import BadInput, Kind, Notes
+from .notes import Kind, Notes
 from .records import Entity, Record, Stretch, Where
+from .tokens import doc_of_tokens
 
 ALIGNMENTS = ("expand", "contract", "strict", "retokenize")
-TOKENIZERS = ("auto", "given", "whitespace", "characters")
 
 # What is remembered of a record in doc.user_data.
 ID, DOCUMENT, META = "id", "document", "meta"
@@ -22,11 +21,8 @@ CONTRACTED = Kind("cuts a token, and was made shorter", is_loss=True)
 MISALIGNED = Kind("cuts a token, and was dropped", is_loss=True)
 SPLIT = Kind("cuts a token, which was split")
 MERGED = Kind("the same as another after alignment, and was dropped", is_loss=True)
-UNCOVERED = Kind("text outside of the tokens of the source, which became tokens")
 SENTENCES = Kind("document whose sentences were fitted to its tokens, without gaps")
 REMADE = Kind("document with other tokens, without its tags, lemmas and span groups", is_loss=True)
-
-Tokenizer = Callable[[Record], Doc]
 
 
 class Keys(NamedTuple):
@@ -38,123 +34,6 @@ class Keys(NamedTuple):
 
     spans: str = "sc"
     missing: str = "missing"
-
-
-def make_tokenizer(how: str, nlp: Language, notes: Notes) -> Tokenizer:
-    """Make what turns a record into a document without annotation.
-
-    how (str): "given": the tokens of the source; "auto": these if there are any, else those of the
-        pipeline; "whitespace", "characters".
-    nlp (Language): The pipeline.
-    notes (Notes): Where text outside of given tokens is counted.
-    RETURNS (Tokenizer): The tokenizer.
-    """
-
-    def tokenize(record: Record) -> Doc:
-        if record.doc is not None and how in ("auto", "given"):
-            return record.doc
-        if how == "characters":
-            return doc_of_tokens(nlp, record.text, _characters(record.text))
-        if how == "whitespace":
-            return doc_of_tokens(nlp, record.text, _words(record.text))
-        if record.tokens is not None and how in ("auto", "given"):
-            return doc_of_tokens(nlp, record.text, _covering(record, notes))
-        if how == "given":
-            raise BadInput(
-                record.where,
-                "the source has no tokens here",
-                "Use --tokenizer auto, whitespace or characters",
-            )
-        return nlp.make_doc(record.text)
-
-    def check(record: Record) -> Doc:
-        _check_characters(record)
-        try:
-            doc = tokenize(record)
-        except ValueError as error:
-            if isinstance(error, BadInput):
-                raise
-            raise BadInput(
-                record.where, f"the text cannot be tokenized: {error}", ADVICE_TOKENS
-            ) from error
-        if doc.text != record.text:
-            raise BadInput(record.where, "the tokenizer changes the text", ADVICE_TOKENS)
-        return doc
-
-    return check
-
-
-ADVICE_TOKENS = "Use another --tokenizer, for instance whitespace"
-
-
-def _check_characters(record: Record) -> None:
-    """Refuse halves of characters, which JSON can hold, but spaCy cannot."""
-    items = (*record.entities, *record.missing)
-    for part in (record.text, *(text for item in items for text in item[1:])):
-        try:
-            part.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise BadInput(
-                record.where,
-                f"the character {part[error.start]!a} is half of one, and no text",
-                "Remove it",
-            ) from None
-
-
-def _characters(text: str) -> List[Stretch]:
-    return [(i, i + 1) for i, character in enumerate(text) if not character.isspace()]
-
-
-def _words(text: str) -> List[Stretch]:
-    words, end = [], 0
-    for word in text.split():
-        start = text.index(word, end)
-        end = start + len(word)
-        words.append((start, end))
-    return words
-
-
-def _covering(record: Record, notes: Notes) -> List[Stretch]:
-    """The tokens of the source, and tokens for what they leave out."""
-    tokens: List[Stretch] = []
-    end = 0
-    for token in [*(record.tokens or ()), (len(record.text), len(record.text))]:
-        gap = record.text[end : token[0]]
-        if gap and not gap.isspace():
-            more = [(end + start, end + stop) for start, stop in _words(gap)]
-            notes.add(UNCOVERED, record.where, text=gap.strip(), n=len(more))
-            tokens.extend(more)
-        tokens.append(token)
-        end = token[1]
-    return tokens[:-1]
-
-
-def doc_of_tokens(nlp: Language, text: str, tokens: Sequence[Stretch]) -> Doc:
-    """Make a document that has these tokens and exactly this text. White space between tokens
-    that is more than one blank becomes a token of its own, as with spaCy's tokenizers.
-
-    nlp (Language): The pipeline whose vocabulary the document has.
-    text (str): The text.
-    tokens (Sequence[Stretch]): The tokens; white space between them only.
-    RETURNS (Doc): The document.
-    """
-    words: List[str] = []
-    spaces: List[bool] = []
-    end = 0
-    for start, stop in [*tokens, (len(text), len(text))]:
-        gap = text[end:start]
-        if gap.startswith(" ") and words:
-            spaces[-1] = True
-            gap = gap[1:]
-        if gap:
-            blank = gap.endswith(" ") and len(gap) > 1
-            words.append(gap[:-1] if blank else gap)
-            spaces.append(blank)
-        if stop > start:
-            words.append(text[start:stop])
-            spaces.append(False)
-        end = stop
-    return Doc(nlp.vocab, words=words, spaces=spaces)
 
 
 def annotate(
@@ -309,16 +188,10 @@ def _read_sents(doc: Doc) -> Optional[List[Stretch]]:
 
 def _write_sents(doc: Doc, sents: Iterable[Stretch], tokens: "_Tokens") -> None:
     """Mark the first token of each sentence. White space before it belongs to the sentence before."""
-    if not len(doc):
-        return
-    values = doc.to_array([SENT_START])
-    values[:] = -1
-    values[0] = 1
-    for start, end in sents:
-        cover = tokens.cover(Entity(((start, end),), ""))
-        if cover:
-            values[cover[0][0]] = 1
-    doc.from_array([SENT_START], values)
+    covers = (tokens.cover(Entity((sent,), "")) for sent in sents)
+    starts = {cover[0][0] for cover in covers if cover}
+    for token in doc:
+        token.is_sent_start = token.i == 0 or token.i in starts
 
 
 class _Tokens:
@@ -385,22 +258,21 @@ def _split_tokens(record: Record, doc: Doc, nlp: Language, notes: Notes) -> Doc:
     borders = {token.idx for token in doc} | {token.idx + len(token) for token in doc}
     cuts: Set[int] = set()
     for entity in record.entities:
-        places = {place for fragment in entity.fragments for place in fragment} - borders
-        # A place in white space is no cut.
-        places = {
-            p for p in places if record.text[p - 1 : p + 1].strip() == record.text[p - 1 : p + 1]
-        }
-        if places:
+        inside = {place for fragment in entity.fragments for place in fragment} - borders
+        if inside:
             notes.add(SPLIT, record.where, entity.label, entity.text_in(record.text))
-            cuts |= places
+            cuts |= inside
     if not cuts:
         return doc
     places = sorted(cuts)
     tokens: List[Stretch] = []
     for token in doc:
-        if not token.is_space:
-            start, end = token.idx, token.idx + len(token)
-            inner = places[bisect_right(places, start) : bisect_left(places, end)]
-            limits = [start, *inner, end]
-            tokens.extend(zip(limits, limits[1:]))
+        start, end = token.idx, token.idx + len(token)
+        limits = [start, *places[bisect_right(places, start) : bisect_left(places, end)], end]
+        for first, last in zip(limits, limits[1:]):
+            # Tokens of the source may have white space in them.
+            part = record.text[first:last]
+            if part.strip():
+                n_blank = len(part) - len(part.lstrip())
+                tokens.append((first + n_blank, first + len(part.rstrip())))
     return doc_of_tokens(nlp, record.text, tokens)

@@ -31,6 +31,8 @@ class Format(NamedTuple):
     to_folder (bool): Whether it writes several files.
     needs_tokens (bool): Whether it writes tokens: every record then has `tokens`, and each fragment
         of its entities starts and ends with one.
+    instead (Optional[Callable[[Path], Path]]): Where a document is several files, the one to read
+        when another of them is the input.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Format(NamedTuple):
     write: Optional[Callable[..., None]] = None
     to_folder: bool = False
     needs_tokens: bool = False
+    instead: Optional[Callable[[Path], Path]] = None
 
 
 Reader = Callable[[TextFile, Notes], Iterator[Record]]

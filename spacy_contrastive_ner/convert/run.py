@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 from spacy.language import Language
 
 from .detect import Found
-from .documents import Keys, annotate, make_tokenizer
+from .documents import Keys, annotate
 from .format import Format
 from .labels import Labels
 from .mending import mend
@@ -22,6 +22,7 @@ from .shots import Mentions, Mode, Shots, plan_shots
 from .splits import Groups, Split, plan_split
 from .summary import Summary
 from .textfile import TextFile
+from .tokens import make_tokenizer
 
 # A single file of documents is held in memory until it is written. What is made of more bytes
 # than these has to go to a folder.
@@ -131,8 +132,9 @@ class Conversion:
             file = TextFile(path, self.encoding, on_bytes)
             # A reader that skips what is bad in a file may stop at what concerns all of it.
             try:
-                with closing(self.found.format.read(file, notes, **self.read)) as some:
-                    for record in some:
+                read: Any = self.found.format.read(file, notes, **self.read)
+                with closing(read):
+                    for record in read:
                         yield self.labels.apply(mend(record, notes), notes)
             except BadInput as error:
                 notes.bad(error.where, error.found, error.advice)
@@ -203,7 +205,8 @@ def convert(
             _stop_empty(conversion, notes)
         reading = again
         result.split = plan_split(groups, conversion.ratios, conversion.seed)
-    write = partial(conversion.target.write, **conversion.write)  # type: ignore[arg-type]
+    assert conversion.target.write is not None
+    write = partial(conversion.target.write, **conversion.write)
     with beside(conversion.output, conversion.is_folder) as place:
         for number, (part, path) in enumerate(conversion.outputs(place).items()):
             if conversion.ratios is not None and conversion.has_folders:

@@ -123,6 +123,12 @@ def _find(
     return file, [source for beside in found if (source := file.at(beside)) is not None]
 
 
+def annotations_for(path: Path) -> Path:
+    """RETURNS (Path): The .ann beside a text, the file itself if there is none or it is no text."""
+    found = _annotations_of(path) if path.suffix.lower() == ".txt" else []
+    return found[0] if found and found[0].suffix == ".ann" else path
+
+
 def _annotations_of(path: Path) -> List[Path]:
     """RETURNS (List[Path]): The annotations beside a text: its .ann, else others."""
     own = path.with_suffix(".ann")
@@ -303,4 +309,5 @@ FORMAT = Format(
     read=read,
     write=write,
     to_folder=True,
+    instead=annotations_for,
 )

@@ -193,7 +193,7 @@ def _text_key(parsed: List[Tuple[Task, List[List[Region]]]], target: str) -> str
         there.update(texts.keys())
         for surface in (region.surface for one in marked for region in one):
             found.update(key for key, text in texts.items() if surface and surface in text)
-    if target in there:
+    if target and target in there:
         return target
     if len(there) == 1:
         return next(iter(there))

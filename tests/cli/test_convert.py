@@ -1,0 +1,290 @@
+"""`python -m spacy contrastive convert`, called as a user calls it."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.cli._util import app
+from spacy.tokens import DocBin
+from typer.testing import CliRunner
+
+import spacy_contrastive_ner.cli.app  # noqa: F401
+from spacy_contrastive_ner.cli import convert as cli
+from spacy_contrastive_ner.convert.formats import FORMATS
+
+TEXTS = ["Anna met Bob in Paris.", "Eve left Rome. It rained.", "nothing happened", "Bob ran."]
+LABELS = {"Anna": "PER", "Bob": "PER", "Eve": "PER", "Paris": "GPE", "Rome": "GPE"}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with open("a.jsonl", "w") as file:
+        for i, text in enumerate(TEXTS):
+            spans = [{"start": m.start(), "end": m.end(), "label": LABELS[m[0]]}
+                     for m in re.finditer("|".join(LABELS), text)]  # fmt: skip
+            file.write(json.dumps({"id": f"d{i}", "text": text, "spans": spans}) + "\n")
+    return tmp_path
+
+
+def call(*arguments, code=0):
+    """What the command prints, as one line."""
+    result = CliRunner().invoke(app, ["contrastive", "convert", *map(str, arguments)])
+    assert result.exit_code == code, f"{result.output}\n{result.exception!r}"
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+    return " ".join(re.sub(r"\x1b\[[\d;]*m", "", result.output).split())
+
+
+def fails(*arguments, told="Conversion failed", code=1):
+    """The same, of a command that fails and leaves nothing behind."""
+    before = {path: path.is_file() and path.read_bytes() for path in Path().rglob("*")}
+    text = call(*arguments, code=code)
+    assert told in text and len(text.split("\n\n")) == 1
+    assert {path: path.is_file() and path.read_bytes() for path in Path().rglob("*")} == before
+    return text
+
+
+def lines(path):
+    return [json.loads(line) for line in Path(path).read_text("utf8").splitlines()]
+
+
+def docs(path, key="sc"):
+    found = DocBin(store_user_data=True).from_disk(path).get_docs(spacy.blank("en").vocab)
+    return [[(span.text, span.label_) for span in doc.spans[key]] for doc in found]
+
+
+ALL = [[("Anna", "PER"), ("Bob", "PER"), ("Paris", "GPE")], [("Eve", "PER"), ("Rome", "GPE")],
+       [], [("Bob", "PER")]]  # fmt: skip
+
+
+def test_convert(folder):
+    text = call("a.jsonl", "new/o.spacy")
+    assert docs("new/o.spacy") == ALL
+    assert 'Reading jsonl (JSON records of a text and its entities: spaCy, Prodigy, doccano): JSON records with "text" and "spans"' in text  # fmt: skip
+    assert "Wrote 4 documents to new/o.spacy" in text and "PER 4" in text
+    text = call("new/o.spacy", "b.jsonl")
+    assert [value["text"] for value in lines("b.jsonl")] == TEXTS
+    assert call("a.jsonl", "parts") and docs("parts/part-0001.spacy") == ALL
+
+
+def test_silent(folder):
+    assert call("a.jsonl", "o.spacy", "--silent", "--only", "GPE", "--split", "1/1") == ""
+    assert "there is no such file" in fails("x.jsonl", "p.spacy", "--silent")
+
+
+def test_formats_by_name(folder):
+    text = call("a.jsonl", "o.txt", "--from", "jsonl", "--to", "columns")
+    assert "Reading jsonl" in text and ", as given" in text
+    assert "B-PER" in (folder / "o.txt").read_text()
+    call("o.txt", "o.jsonl", "-f", "columns", "-r", "separator=tab", "-w", "shape=doccano")
+    assert lines("o.jsonl")[0]["label"][0] == [0, 4, "PER"]
+    call("a.jsonl", "brat", "-t", "brat")
+    assert (folder / "brat" / "d0.ann").read_text().startswith("T1\tPER 0 4\tAnna\n")
+    call("brat", "o.json")
+    assert lines("o.json")[0]["id"] == "d0"
+
+
+def test_tokens(folder):
+    (folder / "b.jsonl").write_text('{"text": "Bobs.", "spans": [[0, 3, "PER"]]}\n')
+    whole, part = [[("Bobs", "PER")]], [[("Bob", "PER")]]
+    text = call("b.jsonl", "o.spacy")
+    assert docs("o.spacy") == whole and "made longer: 1 (PER 1) - 'Bob' (PER), b.jsonl" in text
+    for how, found in (("strict", [[]]), ("contract", [[]]), ("retokenize", part)):
+        call("b.jsonl", "o.spacy", "--alignment", how)
+        assert docs("o.spacy") == found
+    call("b.jsonl", "o.spacy", "--tokenizer", "characters")
+    assert docs("o.spacy") == part
+    call("b.jsonl", "o.spacy", "--tokenizer", "whitespace", "--lang", "de")
+    assert docs("o.spacy") == [[("Bobs.", "PER")]]
+    spacy.blank("en").to_disk("pipeline")
+    call("b.jsonl", "o.spacy", "--tokenizer", "pipeline")
+    assert docs("o.spacy") == whole
+    assert "leave out --strict" in fails("b.jsonl", "p.spacy", "--strict")
+    assert "the source has no tokens" in fails("b.jsonl", "p.spacy", "--tokenizer", "given")
+
+
+def test_sentences(folder):
+    call("a.jsonl", "o.spacy", "--sentences", "rules")
+    assert docs("o.spacy") == [*ALL[:2], [], *ALL[2:]]
+
+
+def test_labels(folder):
+    options = ["--rename", "PER=person,XX=Y", "--drop", "GPE", "--only", "person"]
+    text = call("a.jsonl", "o.spacy", *options)
+    assert docs("o.spacy")[0] == [("Anna", "person"), ("Bob", "person")]
+    assert "no entity has the label 'XX'" in text
+    call("a.jsonl", "o.spacy", "--merge", "NAME=PER+GPE")
+    assert docs("o.spacy")[1] == [("Eve", "NAME"), ("Rome", "NAME")]
+    assert "There are no entities in it" in call("a.jsonl", "o.spacy", "--drop", "PER,GPE")
+
+
+def test_parts_and_shots(folder):
+    text = call("a.jsonl", "o", "--split", "x=3,y=1", "--seed", "3", "--spans-key", "e",
+                "--shots", "1", "--labels", "PER", "--missing-key", "m")  # fmt: skip
+    first, second = docs("o/x.spacy", "e"), docs("o/y.spacy", "e")
+    assert len(first) == 3 and len(second) == 1
+    assert sum(label == "PER" for doc in first for _, label in doc) == 1
+    assert "o/x.spacy, o/y.spacy" in text and "Split" in text and "Shots" in text
+    call("a.jsonl", "p", "--shots", "1", "--shots-mode", "documents")
+    assert 1 <= len(docs("p/part-0001.spacy")) <= 2
+
+
+def test_bad_input(folder):
+    with open("a.jsonl", "a") as file:
+        file.write('{"text": \n')
+    assert "a.jsonl, line 5: " in fails("a.jsonl", "o.spacy")
+    text = call("a.jsonl", "o.spacy", "--skip-bad")
+    assert docs("o.spacy") == ALL and "a.jsonl, line 5: " in text
+    assert "exclude each other" in fails("a.jsonl", "o.spacy", "--skip-bad", "--strict")
+
+
+def test_report(folder):
+    (folder / "b.jsonl").write_text('{"text": "Bobs", "spans": [[0, 3, "PER"]]}\n')
+    call("b.jsonl", "o.spacy", "--report", "r.jsonl")
+    notes = lines("r.jsonl")
+    assert [note["fragments"] for note in notes if note.get("loss")] == [[[0, 3]]]
+    for path in ("b.jsonl", "new.spacy"):
+        assert "this is input or output" in fails("b.jsonl", "new.spacy", "--report", path)
+    assert "No such file or directory" in fails("b.jsonl", "new.spacy", "--report", "x/y")
+
+
+def test_encodings(folder):
+    (folder / "b.jsonl").write_bytes('{"text": "Zoë", "spans": []}\n'.encode("latin-1"))
+    assert "--encoding latin-1" in fails("b.jsonl", "o.spacy")
+    assert "There is no encoding 'utf-99'" in fails("b.jsonl", "o.spacy", "-e", "utf-99")
+    call("b.jsonl", "o.jsonl", "--encoding", "latin-1")
+    assert json.loads((folder / "o.jsonl").read_text("utf8"))["text"] == "Zoë"
+
+
+def test_input_that_cannot_be_used(folder):
+    (folder / "empty").mkdir()
+    (folder / "mixed").mkdir()
+    (folder / "mixed" / "a.conll").write_text("Anna B-PER\nran O\n\n")
+    (folder / "mixed" / "b.jsonl").write_text((folder / "a.jsonl").read_text())
+    (folder / "empty.txt").touch()
+    (folder / "prose.txt").write_text("Once upon a time.\n")
+    assert "x: there is no such file or folder" in fails("x", "o.spacy")
+    assert "empty: the folder is empty" in fails("empty", "o.spacy")
+    assert "the file is empty" in fails("empty.txt", "o.spacy")
+    assert "several formats" in fails("mixed", "o.spacy")
+    assert "not recognised" in fails("prose.txt", "o.spacy")
+    text = call("mixed", "o.spacy", "--from", "jsonl")
+    assert "1 other files are not read: a.conll" in text
+
+
+def test_output_that_cannot_be_used(folder):
+    call("a.jsonl", "o", "--silent")
+    assert "the output folder is not empty" in fails("a.jsonl", "o")
+    assert "the output folder is not empty" in fails("a.jsonl", "o", "--split", "1/1")
+    assert "cannot be written to" in fails("a.jsonl", "a.jsonl/o.spacy")
+    assert "no format has the suffix '.xyz'" in fails("a.jsonl", "o.xyz")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--from", "x"], "--from x: there is no such format. It is one of spacy,"),
+        (["--to", "x"], "--to x: there is no such format"),
+        (["--to", "conllu"], "it can be read only. Write one of spacy, brat,"),
+        (["--read", "x=1"], "the format 'jsonl' has no option 'x'. It has: offsets,"),
+        (["--write", "x=1"], "the format 'spacy' has no option 'x'. It has: no options"),
+        (["--alignment", "x"], "--alignment x: it is one of expand, contract"),
+        (["--sentences", "x"], "--sentences x: it is one of keep, given, rules"),
+        (["--shots-mode", "x"], "--shots-mode x: it is one of mentions, documents"),
+        (["--tokenizer", "nothing"], "--tokenizer nothing: it is auto, given"),
+        (["--lang", "qq"], "--lang qq: "),
+        (["--rename", "x"], "--rename x"),
+        (["--only", "x.json"], "x.json: the file cannot be opened"),
+        (["--drop", "a,"], "--drop a,"),
+        (["--merge", "x"], "--merge x"),
+        (["--split", "1"], "--split 1"),
+        (["--split", "1/1/1", "--drop", "PER,GPE", "--seed", "1", "--to", "conllu"], "read only"),
+        (["--labels", "A"], "--labels is about --shots"),
+        (["--spans-key", "missing"], "are both 'missing'"),
+    ],
+)
+def test_wrong_options(folder, options, told):
+    assert told in fails("a.jsonl", "o.spacy", *options)
+
+
+@pytest.mark.parametrize(
+    "suffix", sorted({s.lower() for f in FORMATS.values() for s in f.suffixes})
+)
+def test_targets_by_suffix(folder, suffix):
+    """A particular format is asked for by name."""
+    can_write = [f.name for f in FORMATS.values() if f.write and suffix.endswith(f.suffixes)]
+    expected = {
+        ".json": "jsonl",
+        ".jsonl": "jsonl",
+        ".txt": "columns",
+        ".pubtator.txt": "columns",
+    }.get(suffix)
+    if can_write == ["brat"] or not can_write:
+        with pytest.raises(ValueError, match="no format has the suffix"):
+            cli._target(folder / f"a{suffix}", None, False, FORMATS)
+    else:
+        found = cli._target(folder / f"a{suffix}", None, False, FORMATS).name
+        assert found == (expected or can_write[0])
+
+
+def test_interrupts(folder, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.Conversion, "finish", interrupted)
+    assert fails("a.jsonl", "o.spacy", told="Interrupted: nothing was written", code=130)
+
+
+def test_a_full_disk(folder, monkeypatch):
+    def full(self, path):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(DocBin, "to_disk", full)
+    assert "No space left on device. Check the path" in fails("a.jsonl", "o.spacy")
+
+
+def test_list_of_formats(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    result = CliRunner().invoke(app, ["contrastive", "convert", "--formats"])
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in lines if line[0] != " "] == list(FORMATS)
+    at = lines.index("    --read ends=auto|exclusive|inclusive")
+    assert lines[at + 1].startswith("        Whether an end is")
+    assert "    --write shape=records|prodigy|doccano" in lines
+    indented = [line for line in lines if line.startswith(" " * 8)]
+    assert len(indented) > 50 and all(len(line) <= 70 for line in indented)
+
+
+def test_help():
+    text = call("--help")
+    for option in ("--from", "--alignment", "--sentences", "--split", "--shots", "--report"):
+        assert option in text
+
+
+def test_other_commands_do_not_wait_for_the_formats():
+    code = (
+        "import sys, spacy_contrastive_ner.cli.app\n"
+        "assert not [name for name in sys.modules if '.convert.formats' in name]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_bar_on_a_terminal_only(folder, monkeypatch):
+    shown = []
+
+    class Bar(cli.tqdm):
+        def __init__(self, **settings):
+            super().__init__(**settings)
+            shown.append((settings["total"], self.disable))
+
+    monkeypatch.setattr(cli, "tqdm", Bar)
+    call("a.jsonl", "o.spacy")
+    size = (folder / "a.jsonl").stat().st_size
+    assert shown == [(size, True)]
