@@ -9,7 +9,6 @@ from spacy.cli._util import (
     Opt,
     import_code,
     parse_config_overrides,
-    setup_gpu,
     show_validation_error,
 )
 from spacy.tokens import Doc
@@ -22,6 +21,7 @@ from ..pretraining.checkpoint import NAME as CHECKPOINT
 from ..pretraining.driver import Run
 from ..pretraining.export import check_export, export_transformer
 from .app import app
+from .gpu import use_gpu_or_cpu
 
 WIDTHS = (5, 10, 8, 9, 10, 10, 6, 4)
 HEADER = ("epoch", "words", "loss", "dev loss", "neighbours", "silhouette", "rank", "")
@@ -102,7 +102,7 @@ def pretrain_cli(
     import_code(code_path)
     settings: Dict[str, Any] = {"dev": dev, "patience": patience, "select": select}
     try:
-        _set_up_gpu(use_gpu, silent)
+        use_gpu_or_cpu(use_gpu, silent)
         _check_output(output_dir, resume)
         with show_validation_error(config_path):
             raw = _load(config_path, overrides)
@@ -133,16 +133,6 @@ def _load(config_path: Path, overrides: Dict[str, Any]) -> Config:
             "python -m spacy init fill-config CONFIG FILLED --pretraining"
         )
     return raw
-
-
-def _set_up_gpu(use_gpu: int, silent: bool) -> None:
-    try:
-        setup_gpu(use_gpu, silent=silent)
-    except Exception as error:
-        raise ValueError(
-            f"GPU {use_gpu} cannot be used ({error}). Install CuPy for your version of CUDA and "
-            "check the number of the GPU, or leave out --gpu-id to use the CPU."
-        ) from error
 
 
 def _check_output(output: Path, resume: bool) -> None:

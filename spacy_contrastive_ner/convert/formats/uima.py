@@ -218,7 +218,9 @@ def _read_group(group: Group, choice: Choice, notes: Notes) -> Record:
     if not others:
         return first
     limit = len(group.sources) / 2
-    votes = Counter(found for record in (first, *others) for found in dict.fromkeys(record.entities))
+    votes = Counter(
+        found for record in (first, *others) for found in dict.fromkeys(record.entities)
+    )
     for found, n in votes.items():
         if n <= limit:
             notes.add(NO_MAJORITY, first.where, found.label, found.text_in(first.text))
