@@ -48,6 +48,9 @@ def pretrain_cli(
         "-r",
         help="Go on with the run in the output directory, as if it had never stopped",
     ),
+    force: bool = Opt(
+        False, "--force", "-F", help="Begin anew in place of a run in the output directory"
+    ),
     dev: Optional[str] = Opt(
         None,
         "--dev",
@@ -103,13 +106,13 @@ def pretrain_cli(
     settings: Dict[str, Any] = {"dev": dev, "patience": patience, "select": select}
     try:
         use_gpu_or_cpu(use_gpu, silent)
-        _check_output(output_dir, resume)
+        _check_output(output_dir, resume, force)
         with show_validation_error(config_path):
             raw = _load(config_path, overrides)
             run = ShownRun(raw.interpolate(), output_dir, use_gpu=use_gpu, **settings)
         if export is not None:
             check_export(run.model.get_ref("tok2vec"), export)
-        _start(run, raw, resume)
+        _start(run, raw, resume, force)
         run.show(Printer(no_print=silent), silent)
         if run.stopped and not run.finished:
             raise typer.Exit(128 + run.stopped)
@@ -135,29 +138,35 @@ def _load(config_path: Path, overrides: Dict[str, Any]) -> Config:
     return raw
 
 
-def _check_output(output: Path, resume: bool) -> None:
+def _check_output(output: Path, resume: bool, force: bool) -> None:
     """Stop before a run that is there already is lost."""
+    if resume and force:
+        raise ValueError("--resume goes on with a run, --force begins anew: take one of them.")
     if output.exists() and not output.is_dir():
         raise ValueError(f"{output} is a file. Name a directory for weights, log and checkpoint.")
-    if resume or not output.exists():
+    if resume or force or not output.exists():
         return
     if (output / CHECKPOINT).exists():
         raise ValueError(
-            f"There is a run in {output} already. Go on with it by --resume, or name another "
-            "directory."
+            f"There is a run in {output} already. Go on with it by --resume, begin anew in its "
+            "place by --force, or name another directory."
         )
     if any(output.glob("model*.bin")):
         raise ValueError(
             f"There are weights in {output} already, without a run to go on with. Name another "
-            "directory."
+            "directory, or begin anew in their place by --force."
         )
 
 
-def _start(run: "ShownRun", raw: Config, resume: bool) -> None:
+def _start(run: "ShownRun", raw: Config, resume: bool, force: bool) -> None:
     """Read the corpus, and begin the run, or bring it to where it was interrupted."""
     if resume:
         run.resume()
     run.survey()
+    if force:
+        for pattern in (CHECKPOINT, "model*.bin", "log.jsonl"):
+            for path in run.output.glob(pattern):
+                path.unlink()
     if not resume:
         run.output.mkdir(parents=True, exist_ok=True)
         raw.to_disk(run.output / "config.cfg")

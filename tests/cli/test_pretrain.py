@@ -324,6 +324,17 @@ def test_a_run_that_is_there_is_kept(finished, config):
     assert read_all(finished[0]) == before
 
 
+def test_begins_anew_in_place_of_a_run(finished, config, tmp_path):
+    folder, _ = finished
+    pretrain(config, tmp_path / "run", "--pretraining.max_epochs", 1)
+    pretrain(config, tmp_path / "run", "--force")
+    assert (tmp_path / "run" / "model-last.bin").read_bytes() == (
+        folder / "model-last.bin"
+    ).read_bytes()
+    assert names(tmp_path / "run") == FILES
+    assert "take one of them" in fails(config, tmp_path / "run", "--force", "--resume")
+
+
 def test_weights_of_others_are_kept(config, tmp_path):
     (tmp_path / "model-last.bin").write_bytes(b"mine")
     assert "without a run to go on with. Name another directory" in fails(config, tmp_path)
