@@ -320,7 +320,7 @@ def test_output_is_a_file(config, tmp_path):
 
 def test_a_run_that_is_there_is_kept(finished, config):
     before = read_all(finished[0])
-    assert "Go on with it by --resume, or name another directory" in fails(config, finished[0])
+    assert "Go on with it by --resume, begin anew in its place" in fails(config, finished[0])
     assert read_all(finished[0]) == before
 
 
