@@ -14,6 +14,7 @@ from ..convert.distant import Labeller, label_items
 from ..convert.docbins import quick_codecs
 from ..convert.documents import Keys
 from ..convert.notes import Kind, Notes
+from ..convert.output import check_output, explain
 from ..convert.patterns import Pattern, read_gazetteer, read_patterns
 from ..convert.raw import Item, find_inputs, read_items
 from ..convert.summary import Summary
@@ -100,7 +101,9 @@ def annotate_cli(
         if not summary.tokens:
             raise ValueError(f"{input_path} holds no text. Check how it was made.")
         write_atomically(output_path, docs.to_bytes())
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        Printer().fail("Nothing was labelled", explain(error, str(output_path)), exits=1)
+    except ValueError as error:
         Printer().fail("Nothing was labelled", str(error), exits=1)
     if not silent:
         print(summary.table(notes))
@@ -122,11 +125,16 @@ def _check_output(path: Path, files: List[Path]) -> None:
         raise ValueError(f"{path} is no name for the output. Name a file that ends in {SUFFIX}.")
     if any(path.resolve() == file.resolve() for file in files):
         raise ValueError(f"{path} is read and to be written. Name another output.")
+    check_output(path, is_folder=False)
 
 
 def _load(lang: str, pipeline: Optional[str]) -> Language:
     if pipeline is not None:
-        return spacy.load(pipeline)
+        try:
+            return spacy.load(pipeline)
+        except OSError as error:
+            message = " ".join(str(error).split())
+            raise ValueError(f"--pipeline {pipeline} cannot be loaded: {message}") from error
     try:
         nlp = spacy.blank(lang)
     except ImportError as error:

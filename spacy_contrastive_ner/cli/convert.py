@@ -16,6 +16,7 @@ from ..convert.documents import ALIGNMENTS, Keys
 from ..convert.format import Format, describe_options, parse_options
 from ..convert.labels import Labels, odd_names, parse_merge, parse_names, parse_rename
 from ..convert.notes import Notes
+from ..convert.output import explain
 from ..convert.run import Conversion, Result, convert
 from ..convert.sentences import SENTENCES
 from ..convert.splits import parse_split
@@ -123,6 +124,11 @@ def convert_cli(
     missing_key: str = Opt(
         "missing", "--missing-key", help="Key of stretches in doc.spans whose annotation is unknown"
     ),
+    overwrite: bool = Opt(
+        False,
+        "--overwrite",
+        help="Replace the files of the same names in a folder that is not empty",
+    ),
     strict: bool = Opt(False, "--strict", help="Any loss of annotation is an error"),
     skip_bad: bool = Opt(False, "--skip-bad", help="Pass over what cannot be read, and list it"),
     report: Optional[Path] = Opt(
@@ -185,6 +191,7 @@ def convert_cli(
             shot_labels=parse_names(shot_labels, "--labels"),
             shot_mode="documents" if shot_mode == "documents" else "mentions",
             seed=seed,
+            overwrite=overwrite,
         )
         notes = Notes(skip_bad=skip_bad, strict=strict)
         result = _run(conversion, notes, report, silent)
@@ -193,9 +200,9 @@ def convert_cli(
         Printer().fail("Interrupted: nothing was written")
         raise typer.Exit(130) from None
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        text = f"{name}{error.strerror or error}. Check the path, its rights and the space there."
-        Printer().fail("Conversion failed", text, exits=1)
+        # That it could not be written does not say what.
+        written = output_path if report is None else f"{output_path} or {report}"
+        Printer().fail("Conversion failed", explain(error, str(written)), exits=1)
     # The last of these: files changed while they were read.
     except (ValueError, RuntimeError) as error:
         Printer().fail("Conversion failed", " ".join(str(error).split()), exits=1)
@@ -215,6 +222,10 @@ def _run(conversion: Conversion, notes: Notes, report: Optional[Path], silent: b
             kept = [*conversion.found.files, conversion.output]
             if any(report.resolve() == path.resolve() for path in kept):
                 raise ValueError(f"--report {report}: this is input or output. Name another file.")
+            if conversion.is_folder and conversion.output.resolve() in report.resolve().parents:
+                raise ValueError(
+                    f"--report {report}: this is in the output. Name a file elsewhere."
+                )
             # What is no character is written as JSON does: as an escape.
             notes.report = stack.enter_context(
                 report.open("w", encoding="utf8", errors="backslashreplace")
@@ -275,7 +286,7 @@ def _pipeline(tokenizer: str, lang: str) -> Language:
         ) from error
     except ImportError as error:
         raise ValueError(
-            f"--lang {lang}: {error} Or use --lang xx, with --tokenizer characters for languages "
+            f"--lang {lang}: {str(error).rstrip('.')}. Or use --lang xx, with --tokenizer characters for languages "
             "that are written without blanks."
         ) from error
     # The limit is there for pipes that need much memory.

@@ -14,6 +14,7 @@ from ..annotations import read_doc
 from ..convert.docbins import docs_in, quick_codecs
 from ..convert.documents import ID, read_doc_record
 from ..convert.notes import Kind, Notes
+from ..convert.output import explain
 from ..convert.page import render_page
 from ..convert.records import Entity, Record, Where
 from ..convert.summary import Summary, shorten
@@ -67,7 +68,9 @@ def info_cli(
         _tell_source(survey, msg)
         if html is not None:
             msg.good(f"The first {len(counted.shown)} documents with entities are in {html}")
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        Printer().fail("The documents cannot be shown", explain(error, str(html or path)), exits=1)
+    except ValueError as error:
         Printer().fail("The documents cannot be shown", str(error), exits=1)
 
 

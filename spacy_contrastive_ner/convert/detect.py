@@ -6,7 +6,7 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 from .format import Format
 from .notes import BadInput
 from .records import Where
-from .textfile import TextFile, likely_encoding
+from .textfile import TextFile, decode_head, likely_encoding
 
 # So many files of a folder are looked at to recognise its format.
 MAX_LOOKED_AT = 1000
@@ -69,7 +69,7 @@ def find(
         format = formats[name]
         if path.is_file():
             return _single(format, "", path)
-        chosen = [file for file in files if _suffix(file, format) and not _is_about(file)]
+        chosen = [file for file in files if _suffix(file, format) and not is_about(file)]
         return _found(format, "", chosen or files, files)
     recognised = [
         (file, _recognise(file, formats.values(), encoding)) for file in files[:MAX_LOOKED_AT]
@@ -95,7 +95,7 @@ def find(
     chosen = [
         file
         for file in files
-        if file in are_known or (_suffix(file, format) in suffixes and not _is_about(file))
+        if file in are_known or (_suffix(file, format) in suffixes and not is_about(file))
     ]
     return _found(format, reason, chosen, files)
 
@@ -111,8 +111,8 @@ def _suffix(file: Path, format: Format) -> str:
     return next((s.lower() for s in format.suffixes if name.endswith(s.lower())), "")
 
 
-def _is_about(file: Path) -> bool:
-    """Whether a file is about the others, by its name."""
+def is_about(file: Path) -> bool:
+    """RETURNS (bool): Whether a file is about the others, by its name."""
     return file.name.split(".")[0].upper() in ABOUT
 
 
@@ -140,7 +140,7 @@ def _unknown(path: Path, files: List[Path], encoding: str, formats: Dict[str, Fo
     if head.data and not head.lines:
         raise BadInput(
             Where(files[0]),
-            f"it is no text in {encoding}, and no known format",
+            f"it is no text in {encoding}, and no known format{_why(head.data, encoding)}",
             f"Say which encoding it has, for instance --encoding {likely_encoding(head.data)}, or "
             f"which format: --from with one of {names}",
         )
@@ -150,3 +150,13 @@ def _unknown(path: Path, files: List[Path], encoding: str, formats: Dict[str, Fo
         f"the format is not recognised; {files[0].name} begins with {line[:60]!r}",
         f"Say which it is: --from with one of {names}",
     )
+
+
+def _why(data: bytes, encoding: str) -> str:
+    """RETURNS (str): Which bytes are no text."""
+    try:
+        decode_head(data, encoding, complete=False)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        return f" (the bytes {data[error.start : error.start + 4].hex(' ')} in line {line})"
+    return ""

@@ -1,5 +1,6 @@
 """Distant labels: entities from patterns or a gazetteer, and what these cannot vouch for."""
 
+from bisect import bisect_right
 from itertools import groupby
 from typing import Any, Dict, Iterable, Iterator, List, Set, Tuple
 
@@ -98,9 +99,11 @@ class Labeller:
         gaps = unvouched(doc, spans, self.vouch)
         missing = [Span(doc, start, end) for start, end in gaps]
         # What is unknown for all labels need not be said for one.
-        missing += [
-            span for span in unknown if not any(a <= span.start and span.end <= b for a, b in gaps)
-        ]
+        starts = [start for start, _ in gaps]
+        for span in unknown:
+            i = bisect_right(starts, span.start) - 1
+            if i < 0 or span.end > gaps[i][1]:
+                missing.append(span)
         if doc.ents:
             self.notes.add(REPLACED_ENTS, where)
         doc.spans[self.keys.spans] = SpanGroup(doc, name=self.keys.spans, spans=spans)

@@ -87,6 +87,8 @@ def annotate(
         if value:
             doc.user_data[key] = value
     written = read_doc_record(doc, record.where, keys.spans, keys.missing)
+    # The place may have a name that is for messages only.
+    written.id = record.id
     if record.sents and written.sents != record.sents:
         notes.add(SENTENCES, record.where)
     return written

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from spacy.language import Language
 
@@ -14,8 +14,8 @@ from .documents import Keys, annotate
 from .format import Format
 from .labels import Labels
 from .mending import mend
-from .notes import BadInput, Notes
-from .output import beside, check_output, write_records
+from .notes import BadInput, Kind, Notes
+from .output import beside, check_left_over, check_output, is_shard, write_records
 from .records import Record, Where
 from .sentences import make_splitter
 from .shots import Mentions, Mode, Shots, plan_shots
@@ -27,6 +27,9 @@ from .tokens import make_tokenizer
 # A single file of documents is held in memory until it is written. What is made of more bytes
 # than these has to go to a folder.
 LARGE = 200_000_000
+
+
+NOTHING = Kind("Files without any document in them")
 
 
 @dataclass
@@ -50,6 +53,7 @@ class Conversion:
     shot_labels (Sequence[str]): Of which labels; all if it is empty.
     shot_mode (Mode): Whether other mentions are masked, or documents are drawn.
     seed (int): What draws depend on.
+    overwrite (bool): Whether files of the same names are replaced in a folder that is not empty.
     """
 
     found: Found
@@ -69,6 +73,7 @@ class Conversion:
     shot_labels: Sequence[str] = ()
     shot_mode: Mode = "mentions"
     seed: int = 0
+    overwrite: bool = False
 
     @property
     def n_passes(self) -> int:
@@ -110,13 +115,37 @@ class Conversion:
 
     def check(self) -> None:
         """Stop if the output cannot be written, before anything is read."""
-        check_output(self.output, self.is_folder)
+        check_output(self.output, self.is_folder, self.overwrite)
+        if self.is_folder and self.output.is_dir():
+            self._check_folder()
         if not self.is_folder and self._is_large():
             raise BadInput(
                 Where(self.output),
                 f"{self.n_bytes() // 1_000_000} MB are too much for one file of documents",
                 "Name a folder as output: several files are written to it",
             )
+
+    def _check_folder(self) -> None:
+        """Stop if the output would come between the input, or between files of an older output."""
+        output = self.output.resolve()
+        for file in self.found.files:
+            if output in file.resolve().parents:
+                raise BadInput(
+                    Where(self.output), f"{file} in it is input as well", "Name another output"
+                )
+        check_left_over(self.output, self.suffixes, self._can_be_new)
+
+    @property
+    def suffixes(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): How the files are called that are written."""
+        return self.target.suffixes if self.target.to_folder else self.target.suffixes[:1]
+
+    def _can_be_new(self, file: Path) -> bool:
+        """Whether a file of this name may be written, as far as that is known before."""
+        if self.ratios is not None and not self.has_folders:
+            return self.output / file in self.outputs(self.output).values()
+        is_there = str(file.parent) in (self.ratios or ["."])
+        return is_there and (self.target.to_folder or is_shard(file.name, self.target))
 
     def _is_large(self) -> bool:
         return self.target.name == "spacy" and self.n_bytes() > LARGE
@@ -129,15 +158,21 @@ class Conversion:
         YIELDS (Record): The records.
         """
         for path in self.found.files:
-            file = TextFile(path, self.encoding, on_bytes)
+            file, n_read, n_skipped = TextFile(path, self.encoding, on_bytes), 0, notes.n_skipped
             # A reader that skips what is bad in a file may stop at what concerns all of it.
             try:
                 read: Any = self.found.format.read(file, notes, **self.read)
                 with closing(read):
                     for record in read:
+                        n_read += 1
                         yield self.labels.apply(mend(record, notes), notes)
             except BadInput as error:
-                notes.bad(error.where, error.found, error.advice)
+                rest = "; what comes after it in the file is not read" if n_read else ""
+                found = error.found + rest * notes.skip_bad
+                notes.bad(error.where, found, error.advice)
+            # Where a document is several files, one of them yields it.
+            if not n_read and notes.n_skipped == n_skipped and not self.found.format.instead:
+                notes.add(NOTHING, file.where())
 
     def finish(self, records: Iterable[Record], summary: Summary, notes: Notes) -> Iterator[Record]:
         """Make documents, if there have to be any, cut them into sentences, and count them.
@@ -207,7 +242,7 @@ def convert(
         result.split = plan_split(groups, conversion.ratios, conversion.seed)
     assert conversion.target.write is not None
     write = partial(conversion.target.write, **conversion.write)
-    with beside(conversion.output, conversion.is_folder) as place:
+    with beside(conversion.output, conversion.is_folder, conversion.suffixes) as place:
         for number, (part, path) in enumerate(conversion.outputs(place).items()):
             if conversion.ratios is not None and conversion.has_folders:
                 path.mkdir()

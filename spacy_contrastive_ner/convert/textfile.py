@@ -4,11 +4,17 @@ import codecs
 from pathlib import Path
 from typing import IO, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
-from .notes import BadInput
+from .notes import BadInput, Notes
 from .records import Where
 
 # How much of a file is looked at to find out what it is.
 HEAD = 1 << 16
+
+
+class BadLine(str):
+    """A line that cannot be decoded, as far as it can be. It has been noted, and whoever reads it
+    leaves out what it is a part of.
+    """
 
 
 class Head(NamedTuple):
@@ -16,7 +22,8 @@ class Head(NamedTuple):
 
     path (Path): The file.
     data (bytes): Its first bytes.
-    text (str): These as text, "" if they are none.
+    text (str): These as text, up to the first line that cannot be decoded; "" if that is the first
+        one.
     lines (List[str]): Its first lines, without their ends; cut off ones are left out.
     complete (bool): Whether this is the whole file.
     """
@@ -54,19 +61,35 @@ class TextFile:
         with self._open() as file:
             data = file.read(HEAD)
             complete = not file.read(1)
-        try:
-            # A character that is cut in two is no error.
-            text = decode_head(data, self.encoding, complete)
-        except UnicodeDecodeError:
-            return Head(self.path, data, "", [], complete)
+        text, is_all = self._head_text(data, complete)
+        if not is_all:
+            # What cannot be decoded is told with its line by whoever reads the file.
+            lines = text.replace("\r\n", "\n").split("\n")[:-1]
+            return Head(self.path, data, text, lines, False)
         lines = text.replace("\r\n", "\n").split("\n")
         if (complete and lines and not lines[-1]) or (not complete and len(lines) > 1):
             lines.pop()
         return Head(self.path, data, text, lines, complete)
 
-    def lines(self) -> Iterator[Tuple[int, str]]:
+    def _head_text(self, data: bytes, complete: bool) -> Tuple[str, bool]:
+        """RETURNS (Tuple[str, bool]): The beginning of the file as text, as whole lines up to the
+        first that cannot be decoded, and whether there is no such line.
+        """
+        try:
+            # A character that is cut in two is no error.
+            return decode_head(data, self.encoding, complete), True
+        except UnicodeDecodeError as error:
+            sound = 0 if self._is_wide() else data.rfind(b"\n", 0, error.start) + 1
+        try:
+            return decode_head(data[:sound], self.encoding, True), False
+        except UnicodeDecodeError:
+            return "", False
+
+    def lines(self, notes: Optional[Notes] = None) -> Iterator[Tuple[int, str]]:
         """Read line by line, in bounded memory.
 
+        notes (Optional[Notes]): Told about lines that cannot be decoded. If these are skipped, each
+            is a `BadLine`. Without notes they are an error, which is the end of the file.
         YIELDS (Tuple[int, str]): The number of the line, from 1, and the line without its end.
         """
         if self._is_wide():
@@ -79,7 +102,16 @@ class TextFile:
                 self._count(len(data))
                 if number == 1 and data.startswith(b"\xef\xbb\xbf"):
                     data = data[3:]
-                yield number, self._decode(data, number).rstrip("\n").rstrip("\r")
+                try:
+                    line = self._decode(data, number)
+                except BadInput as error:
+                    if notes is None:
+                        raise
+                    notes.bad(error.where, error.found, error.advice)
+                    line = data.decode(self.encoding, errors="replace")
+                    yield number, BadLine(line.rstrip("\n").rstrip("\r"))
+                    continue
+                yield number, line.rstrip("\n").rstrip("\r")
 
     def text(self, keep_mark: bool = False) -> str:
         """Read all of it, with its line ends as they are.

@@ -13,7 +13,6 @@ from spacy.vocab import Vocab
 from ..annotations import read_doc
 from ..convert.docbins import docs_in, quick_codecs
 from ..convert.documents import ID, read_doc_record
-from ..convert.formats import jsonl
 from ..convert.mending import mend
 from ..convert.notes import Notes
 from ..convert.records import Record, Stretch, Where
@@ -196,6 +195,9 @@ def read_records(path: Path, notes: Notes, encoding: str = "utf-8") -> List[Gold
     notes (Notes): Told about what had to be mended or dropped.
     RETURNS (List[Gold]): The gold.
     """
+    # The formats take a while to import, and only this needs one of them.
+    from ..convert.formats import jsonl
+
     found: List[Gold] = []
     for record in jsonl.read(TextFile(path, encoding), notes):
         record = mend(record, notes)

@@ -169,8 +169,17 @@ def test_an_error_leaves_the_old_file(folder, monkeypatch):
 
     monkeypatch.setattr(files.os, "replace", full)
     text = fails(folder, folder / "in", out, "-g", folder / "g.tsv")
-    assert "No space left on device" in text
+    assert "o.spacy: No space left on device. Check the path" in text
     assert out.read_bytes() == b"old"
+
+
+def test_errors_say_what_to_do(folder):
+    text = fails(folder, folder / "in", folder / "g.tsv" / "o.spacy", "-g", folder / "g.tsv")
+    assert "g.tsv cannot be written to. Name another output." in text
+    text = fails(
+        folder, folder / "in", folder / "o.spacy", "-g", folder / "g.tsv", "--pipeline", "x"
+    )
+    assert "--pipeline x cannot be loaded" in text
 
 
 def test_help():

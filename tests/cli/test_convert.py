@@ -288,3 +288,59 @@ def test_a_bar_on_a_terminal_only(folder, monkeypatch):
     call("a.jsonl", "o.spacy")
     size = (folder / "a.jsonl").stat().st_size
     assert shown == [(size, True)]
+
+
+def test_overwrite(folder):
+    call("a.jsonl", "o")
+    text = fails("a.jsonl", "o", "--only", "GPE")
+    assert "the output folder is not empty" in text and "--overwrite" in text
+    (folder / "o" / "notes.md").write_text("mine")
+    call("a.jsonl", "o", "--only", "GPE", "--overwrite")
+    assert docs("o/part-0001.spacy") == [[("Paris", "GPE")], [("Rome", "GPE")], [], []]
+    assert (folder / "o" / "notes.md").read_text() == "mine" and len(list(Path("o").iterdir())) == 2
+    (folder / "o" / "part-0002.spacy").write_bytes(b"old")
+    assert "left over among the new ones: part-0002.spacy" in fails("a.jsonl", "o", "--overwrite")
+
+
+def test_overwrite_parts(folder):
+    call("a.jsonl", "o", "--split", "1/1")
+    before = (folder / "o" / "train.spacy").read_bytes()
+    call("a.jsonl", "o", "--split", "1/1", "--only", "GPE", "--overwrite")
+    assert (folder / "o" / "train.spacy").read_bytes() != before
+    text = fails("a.jsonl", "o", "--split", "a=1,b=1", "--overwrite")
+    assert "left over among the new ones: dev.spacy, train.spacy" in text
+
+
+def test_overwrite_brat(folder):
+    call("a.jsonl", "b", "--to", "brat")
+    (folder / "b" / "README.txt").write_text("mine")
+    call("a.jsonl", "b", "--to", "brat", "--drop", "PER", "--overwrite")
+    assert (folder / "b" / "d0.ann").read_text() == "T1\tGPE 16 21\tParis\n"
+    (folder / "c.jsonl").write_text((folder / "a.jsonl").read_text().partition("\n")[0])
+    text = fails("c.jsonl", "b", "--to", "brat", "--overwrite")
+    assert "left over among the new ones: d1.ann, d1.txt, d2.ann, d2.txt, d3.ann and 1 more" in text
+
+
+def test_reports_in_the_output(folder):
+    for name in ("o", "o/deep"):
+        text = fails("a.jsonl", "o", "--report", f"{name}/r.jsonl")
+        assert "this is in the output. Name a file elsewhere" in text
+
+
+def test_bad_bytes_are_passed_over_and_the_rest_is_read(folder):
+    lines_there = (folder / "a.jsonl").read_bytes().splitlines(keepends=True)
+    lines_there[1] = b'{"text": "\xff", "spans": []}\n'
+    (folder / "b.jsonl").write_bytes(b"".join(lines_there))
+    assert "b.jsonl, line 2: the bytes ff" in fails("b.jsonl", "o.jsonl")
+    text = call("b.jsonl", "o.jsonl", "--skip-bad")
+    assert "line 2" in text and [value["id"] for value in lines("o.jsonl")] == ["d0", "d2", "d3"]
+
+
+def test_errors_without_a_file_name_the_output(folder, monkeypatch):
+    def write(records, path, notes):
+        raise OSError(28, "No space left on device")
+
+    broken = {**FORMATS, "jsonl": FORMATS["jsonl"]._replace(write=write)}
+    monkeypatch.setattr(cli, "_formats", lambda: broken)
+    text = fails("a.jsonl", "new/o.jsonl")
+    assert "new/o.jsonl: No space left on device. Check the path" in text

@@ -168,7 +168,7 @@ def test_bad_input(corpus, tmp_path):
     assert "holds no documents" in one_line(tmp_path / "none.spacy", code=1)
     assert "is a folder" in one_line(corpus / "a.spacy", "--html", corpus, code=1)
     blocked = corpus / "a.spacy" / "page.html"
-    assert "a.spacy" in one_line(corpus / "a.spacy", "--html", blocked, code=1)
+    assert "a.spacy: File exists. Check" in one_line(corpus / "a.spacy", "--html", blocked, code=1)
 
 
 def test_help():

@@ -124,3 +124,12 @@ def test_text_of_brat_stands_for_its_annotations(tmp_path):
     (tmp_path / "a.ann").write_text("T1\tPER 0 3\tBob\n", encoding="utf8")
     for name in (None, "brat"):
         assert find(tmp_path / "a.txt", FORMATS, name).files == [tmp_path / "a.ann"]
+
+
+def test_bytes_that_are_no_text_are_named(tmp_path):
+    path = make(tmp_path, a_jsonl=b'{"text": "\xff\xfe"}\n') / "a.jsonl"
+    with pytest.raises(BadInput, match=r"no text in utf-8.*the bytes ff fe 22 7d in line 1.*latin"):
+        find(path, FORMATS)
+    # What stands before them tells the format.
+    path.write_bytes(RECORD.encode() + b'{"text": "\xff"}\n')
+    assert find(path, FORMATS).format.name == "jsonl"

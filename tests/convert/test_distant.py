@@ -1,6 +1,7 @@
 """Patterns and gazetteers label what they say, and vouch for no more."""
 
 import json
+from pathlib import Path
 
 import pytest
 import spacy
@@ -422,3 +423,14 @@ def test_codecs_are_looked_for_once(monkeypatch):
     asked.clear()
     there_and_back()
     assert len(asked) > 10
+
+
+def test_what_is_unknown_in_two_ways_is_said_once_in_long_texts():
+    """As many ambiguous matches as stretches without any: this took time for each pair of them."""
+    patterns = [{"label": label, "pattern": "Bob"} for label in ("PER", "DOG")]
+    nlp = spacy.blank("en")
+    labeller = Labeller(nlp, [*patterns, {"label": "PER", "pattern": "Anna"}], Notes())
+    record = labeller(nlp.make_doc("Anna saw Bob . " * 3000), Where(Path("a")))
+    assert len(record.entities) == 3000 and len(record.missing) == 3000
+    labeller = Labeller(nlp := spacy.blank("en"), patterns, Notes(), vouch="all")
+    assert len(labeller(nlp.make_doc("Anna saw Bob . " * 3000), Where(Path("a"))).missing) == 6000

@@ -9,7 +9,13 @@ import pytest
 from spacy_contrastive_ner.convert import output
 from spacy_contrastive_ner.convert.format import Format
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
-from spacy_contrastive_ner.convert.output import beside, check_output, write_records
+from spacy_contrastive_ner.convert.output import (
+    beside,
+    check_output,
+    explain,
+    is_shard,
+    write_records,
+)
 from spacy_contrastive_ner.convert.records import Record, Where
 
 WHERE = Where(Path("a"))
@@ -151,3 +157,73 @@ def test_formats_that_write_folders(tmp_path):
     assert tree(tmp_path) == ["w0", "w1", "w2"]
     write_records(records(3), tmp_path / "a.lines", LINES, write_lines, Notes())
     assert (tmp_path / "a.lines").read_text() == "w0\nw1\nw2\n"
+
+
+def folder(path, **files):
+    for name, text in files.items():
+        file = path / name.replace("__", "/").replace("_", ".")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+
+def contents(path):
+    files = (file for file in path.rglob("*") if file.is_file())
+    return {str(file.relative_to(path)): file.read_text() for file in files}
+
+
+def test_a_folder_is_written_again(tmp_path):
+    folder(tmp_path, a_x="old", notes_md="stays", README_x="stays", train__b_x="old")
+    with pytest.raises(BadInput, match=r"not empty.*--overwrite"):
+        check_output(tmp_path, True)
+    check_output(tmp_path, True, overwrite=True)
+    with beside(tmp_path, True, (".x",)) as place:
+        folder(place, a_x="new", train__b_x="new", dev__c_x="new")
+    assert contents(tmp_path) == {"a.x": "new", "notes.md": "stays", "README.x": "stays",
+                                  "train/b.x": "new", "dev/c.x": "new"}  # fmt: skip
+
+
+def test_nothing_is_left_over(tmp_path):
+    files = {f"{name}_x": "old" for name in "abcdefgh"}
+    folder(tmp_path, **files, deep__i_X="old", other_y="old")
+    before = contents(tmp_path)
+    with pytest.raises(BadInput) as error, beside(tmp_path, True, (".x",)) as place:
+        folder(place, a_x="new", b_x="new")
+    assert "old files would be left over among the new ones: c.x, d.x, deep/i.X, e.x, f.x and 2 more. Remove them" in str(error.value)  # fmt: skip
+    assert contents(tmp_path) == before
+
+
+def test_an_error_leaves_the_old_folder(tmp_path, monkeypatch):
+    folder(tmp_path, a_x="old", z_x="old")
+    real, calls = os.replace, []
+
+    def replace(source, target):
+        calls.append(target)
+        if len(calls) == 5:
+            raise OSError(errno.ENOSPC, "full")
+        real(source, target)
+
+    monkeypatch.setattr(output.os, "replace", replace)
+    with pytest.raises(OSError, match="full"), beside(tmp_path, True) as place:
+        folder(place, a_x="new", m__n_x="new", z_x="new")
+    assert contents(tmp_path) == {"a.x": "old", "z.x": "old"} and tree(tmp_path) == ["a.x", "z.x"]
+
+
+def test_a_folder_in_the_way_stays(tmp_path):
+    folder(tmp_path, a_x="old", b_x__kept="old")
+    with pytest.raises(BadInput, match=r"b.x: it is a folder"), beside(tmp_path, True) as place:
+        folder(place, a_x="new", b_x="new")
+    assert contents(tmp_path) == {"a.x": "old", "b.x/kept": "old"}
+
+
+@pytest.mark.parametrize("error, told", [
+    (OSError(errno.ENOSPC, "No space left"), "out: No space left. Check"),
+    (OSError(errno.EACCES, "Denied", "/x/.o.abc.part/o/a.txt"), "out: Denied. Check"),
+    (OSError(errno.EACCES, "Denied", "given.json"), "given.json: Denied. Check"),
+])  # fmt: skip
+def test_errors_name_a_file(error, told):
+    assert explain(error, "out").startswith(told)
+
+
+def test_shards():
+    assert is_shard("part-0001.lines", LINES) and is_shard("part-12345.lines", LINES)
+    assert not is_shard("part-1.lines", LINES) and not is_shard("part-0001.x", LINES)

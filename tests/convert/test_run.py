@@ -316,3 +316,41 @@ def test_decisions_are_told_once(tmp_path):
     path = tmp_path / "in" / "a.conll"
     convert(make(path, tmp_path / "p.spacy", format=FORMATS["columns"]), alone)
     assert notes.decisions == alone.decisions
+
+
+def test_what_is_lost_behind_bad_input_is_said(source, tmp_path):
+    def read(file, notes):
+        yield Record("Anna", [], file.where(1))
+        raise BadInput(file.where(2), "it is bad", "Mend it")
+
+    notes = Notes(skip_bad=True)
+    found = Format("x", "", (".x",), lambda head: None, read)
+    convert(make(source / "a.jsonl", tmp_path / "o.spacy", format=found), notes)
+    assert "line 2: it is bad; what comes after it in the file is not read. Mend" in str(notes.skipped[0])  # fmt: skip
+    with pytest.raises(BadInput, match=r"line 2: it is bad. Mend it"):
+        convert(make(source / "a.jsonl", tmp_path / "p.spacy", format=found), Notes())
+
+
+def test_files_without_documents_are_counted(source, tmp_path):
+    (source / "c.jsonl").write_text("\n")
+    notes = Notes()
+    convert(make(source, tmp_path / "o.spacy"), notes)
+    assert totals(notes)[run.NOTHING] == 1 and "c.jsonl" in notes.tallies[run.NOTHING].examples[0]
+
+
+@pytest.mark.parametrize("settings, name", [
+    ({}, "part-0001.x.spacy"), ({}, "sub/part-0001.spacy"), ({}, "train.spacy"),
+    ({"ratios": {"a": 1.0, "b": 1.0}}, "c.spacy"), ({"to": "brat"}, "sub/d1.txt"),
+    ({"to": "brat", "ratios": {"a": 1.0, "b": 1.0}}, "d1.txt"),
+])  # fmt: skip
+def test_what_must_be_left_over_stops_before_anything_is_read(source, tmp_path, settings, name):
+    old = tmp_path / "out" / name
+    old.parent.mkdir(parents=True)
+    old.write_text("old")
+    with pytest.raises(BadInput, match=f"left over among the new ones: {name}"):
+        make(source, tmp_path / "out", overwrite=True, **settings).check()
+
+
+def test_a_folder_that_is_read_is_not_written(source):
+    with pytest.raises(BadInput, match=r"a.jsonl in it is input as well. Name another"):
+        make(source, source, overwrite=True).check()

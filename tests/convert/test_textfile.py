@@ -5,8 +5,8 @@ import tracemalloc
 
 import pytest
 
-from spacy_contrastive_ner.convert.notes import BadInput
-from spacy_contrastive_ner.convert.textfile import HEAD, TextFile
+from spacy_contrastive_ner.convert.notes import BadInput, Notes
+from spacy_contrastive_ner.convert.textfile import HEAD, BadLine, TextFile
 
 TEXT = "Zoë\r\n\n  x \u2028 \x0b y\nעברית 🦊"  # noqa: RUF001
 LINES = ["Zoë", "", "  x \u2028 \x0b y", "עברית 🦊"]
@@ -113,3 +113,23 @@ def test_files_that_cannot_be_opened(path):
         TextFile(path).head()
     with pytest.raises(BadInput, match=r"cannot be opened: is a directory. Check the path"):
         TextFile(path.parent).text()
+
+
+def test_bad_lines_are_told_and_marked(path):
+    path.write_bytes(b"\xef\xbb\xbfa\nb\xff\r\nc\n")
+    notes = Notes(skip_bad=True)
+    lines = list(TextFile(path).lines(notes))
+    assert lines == [(1, "a"), (2, "b\ufffd"), (3, "c")]
+    assert [isinstance(line, BadLine) for _, line in lines] == [False, True, False]
+    assert ["line 2: the bytes ff 0d 0a" in str(error) for error in notes.skipped] == [True]
+    with pytest.raises(BadInput, match="line 2"):
+        list(TextFile(path).lines(Notes()))
+
+
+def test_the_head_ends_where_it_is_no_text(path):
+    path.write_bytes(b"\xef\xbb\xbfa\r\nb\nc\xff\nd\n")
+    head = TextFile(path).head()
+    assert (head.text, head.lines, head.complete) == ("a\r\nb\n", ["a", "b"], False)
+    path.write_bytes("a\nb".encode("utf-16-le") + b"\n")
+    head = TextFile(path, "utf-16-le").head()
+    assert (head.text, head.lines) == ("", [])

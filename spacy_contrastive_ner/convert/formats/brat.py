@@ -9,7 +9,7 @@ from ..format import Format
 from ..notes import Kind, Notes
 from ..records import Entity, Record, Where
 from ..standoff import Mention, fit, settle, without_surfaces
-from ..textfile import Head, TextFile
+from ..textfile import BadLine, Head, TextFile
 
 # Besides brat's own, the two parts of the BioNLP shared tasks: given and asked for.
 ANNOTATIONS = (".ann", ".a1", ".a2")
@@ -53,7 +53,8 @@ def recognise(head: Head) -> Optional[str]:
     fits = bool(lines) and all(LINE.match(line) for line in lines)
     if fits and any(TEXT_BOUND.match(line) for line in lines):
         return "lines such as T1<TAB>label start end<TAB>text"
-    if suffix == ".ann" and (fits or not head.data):
+    # One that is damaged has its text beside it, and is refused with the line.
+    if suffix == ".ann" and (fits or not head.data or head.path.with_suffix(".txt").is_file()):
         return "a file of annotations (.ann)"
     return None
 
@@ -142,8 +143,8 @@ def _read_annotations(files: List[TextFile], notes: Notes) -> List[Mention]:
     mentions: Dict[str, Mention] = {}
     references: List[Tuple[Where, str, str, str]] = []
     for file in files:
-        for number, line in file.lines():
-            if not line.strip():
+        for number, line in file.lines(notes):
+            if not line.strip() or isinstance(line, BadLine):
                 continue
             where = file.where(number)
             reference = REFERENCE.match(line)

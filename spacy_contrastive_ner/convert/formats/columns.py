@@ -15,6 +15,7 @@ from .columns_write import write_plain, write_plus
 from .conllu_layout import is_conllu
 
 # What stands between sentences of a document if the file does not say it.
+OWN_SUFFIXES = (".conll", ".iob", ".iob2", ".bio", ".bioes", ".bmes")
 BETWEEN_SENTENCES = "\n"
 
 
@@ -22,8 +23,10 @@ def recognise(head: Head) -> Optional[str]:
     """RETURNS (Optional[str]): What says that a file is made of columns with tags, or None."""
     if not head.lines or "\0" in head.text or is_conllu(head):
         return None
+    # A name that says what it is leaves room for more lines that are wrong, and then told.
+    least = 0.6 if head.path.suffix.lower() in OWN_SUFFIXES else 0.9
     try:
-        layout = find_layout(head.lines, Wanted(), least=0.9)
+        layout = find_layout(head.lines, Wanted(), least)
     except NotColumns:
         return None
     # A column of tags has an O somewhere; words of other formats may look like other tags.
@@ -95,7 +98,11 @@ def read(
 
 def _find_layout(file: TextFile, notes: Notes, wanted: Wanted) -> Optional[Layout]:
     """RETURNS (Optional[Layout]): What the columns are; None if that cannot be found out."""
-    lines = file.head().lines
+    head = file.head()
+    lines = head.lines
+    if head.data and not lines:
+        # It is no text: that is told with its bytes.
+        next(file.lines(), None)
     try:
         return find_layout(lines, wanted)
     except NotColumns as error:

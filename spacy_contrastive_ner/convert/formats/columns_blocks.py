@@ -6,7 +6,7 @@ from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..notes import Kind, Notes
 from ..records import Stretch
-from ..textfile import TextFile
+from ..textfile import BadLine, TextFile
 from .columns_layout import Layout
 from .columns_marks import DOCSTART, DOCUMENT, NAMED_DOCSTART, SENTENCE_ID, SOURCE, TEXT
 from .spacing import find_in, kb_id_of, spacing_of
@@ -24,7 +24,7 @@ NO_REMARK = ("", "_")
 
 @dataclass
 class Block:
-    """Lines without a blank one between them.
+    """Lines without a blank one between them; none if all of them are bad.
 
     rows (List[List[str]]): The cells of the tokens.
     lines (List[int]): The number of the line of each.
@@ -97,7 +97,10 @@ class BlockReader:
         layout = self.layout
         n, token, misc, header = layout.n_columns, layout.token, layout.misc, layout.header
         sign = "\t" if layout.tabs else " "
-        for number, line in self.file.lines():
+        for number, line in self.file.lines(self.notes):
+            if type(line) is BadLine:
+                self.block.is_bad = True
+                continue
             cells = line.split(sign)
             # Nearly all lines are such. A hash or a dash may be more than a token.
             is_plain = len(cells) == n and line[0] not in "#-" and cells[token].strip()
@@ -110,7 +113,7 @@ class BlockReader:
             self.block.lines.append(number)
             if misc is not None and cells[misc] != "_" and _ends_sentence(cells[misc]):
                 yield self._finish()
-        if self.block.rows or self.block.comments:
+        if self.block.rows or self.block.comments or self.block.is_bad:
             yield self._finish()
 
     def _finish(self) -> Block:
@@ -119,7 +122,7 @@ class BlockReader:
 
     def _start(self, name: str) -> Optional[Block]:
         """A document starts. RETURNS (Optional[Block]): What stood before it."""
-        finished = self._finish() if self.block.rows else None
+        finished = self._finish() if self.block.rows or self.block.is_bad else None
         self.block.starts, self.block.document = True, name.strip()
         return finished
 
@@ -127,7 +130,7 @@ class BlockReader:
         """RETURNS (Optional[Block]): The block that ends with this line or before it, if any."""
         layout, block = self.layout, self.block
         if not line.strip():
-            has_ended = block.rows or (layout.own and block.comments)
+            has_ended = block.rows or block.is_bad or (layout.own and block.comments)
             return self._finish() if has_ended else None
         if line.startswith(DOCSTART) and not layout.own:
             name = NAMED_DOCSTART.match(line)

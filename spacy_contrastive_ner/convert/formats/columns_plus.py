@@ -162,7 +162,7 @@ class Document:
         comments (List[Tuple[str, str]]): The names and values of its comments.
         """
         self.line = self.line or (block.lines[0] if block.lines else 0)
-        self.is_bad = self.is_bad or (sentence is None and bool(block.rows))
+        self.is_bad = self.is_bad or block.is_bad or (sentence is None and bool(block.rows))
         self.discontinuous += [value for key, value in comments if key == "discontinuous"]
         values = dict(comments)
         self.values = {**values, **self.values}

@@ -14,7 +14,7 @@ from typing import Callable, Iterator, List, Literal, Optional, Tuple
 from ..format import Format
 from ..notes import Kind, Notes
 from ..records import Entity, Record, Stretch
-from ..textfile import Head, TextFile
+from ..textfile import BadLine, Head, TextFile
 from .conllu_brackets import Brackets, Mention, fields_of
 from .conllu_layout import GLOBAL, ID, TAG, is_conllu
 from .spacing import spacing_of
@@ -146,8 +146,10 @@ def _find_key(head: Head) -> str:
 def _sentences(file: TextFile, notes: Notes) -> Iterator[Sentence]:
     """YIELDS (Sentence): The sentences."""
     sentence = Sentence()
-    for number, line in file.lines():
-        if not line.strip():
+    for number, line in file.lines(notes):
+        if isinstance(line, BadLine):
+            sentence.is_bad = True
+        elif not line.strip():
             if sentence.rows or sentence.is_bad:
                 yield sentence
                 sentence = Sentence()

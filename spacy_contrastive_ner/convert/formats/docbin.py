@@ -63,6 +63,8 @@ def read(
         if key not in doc.spans:
             notes.add(NO_KEY, place)
         record = read_doc_record(doc, place, key, missing)
+        # Its number is for messages only: no name is made up.
+        record.id = str(doc.user_data.get(ID) or "")
         doc.spans.pop(key, None)
         doc.spans.pop(missing, None)
         yield record
@@ -82,7 +84,7 @@ def _docs(file: TextFile, notes: Notes) -> Iterator[Doc]:
         message = " ".join(str(error).split()) or type(error).__name__
         found = f"it is no file of spaCy documents (DocBin), or a damaged one: {message}"
         if n_read:
-            found = f"document {n_read + 1} is damaged: {message}"
+            found = f"document {n_read + 1} is damaged, those after it are not read: {message}"
         notes.bad(file.where(), found, "Write it anew with DocBin.to_disk")
 
 

@@ -1,6 +1,7 @@
 """XML with the entities as elements in the text, such as GENIA and HAREM."""
 
 import re
+from pathlib import Path
 from typing import Dict, Iterator, List, Literal, Optional, Set
 
 from ..format import Format
@@ -113,7 +114,8 @@ def recognise(head: Head) -> Optional[str]:
         if names:
             break
     if not names:
-        return None
+        is_named_so = head.path.suffix.lower() in FORMAT.suffixes
+        return "XML that is not well-formed" if is_named_so and _is_broken(start) else None
     shown = ", ".join(f"<{name}>" for name in names[:3])
     return f"XML with elements in the text, such as {shown}"
 
@@ -188,6 +190,17 @@ def _possible(file: TextFile, text: str) -> Iterator[Event]:
         yield from text_events(file, [text])
     except BadInput:
         return
+
+
+def _is_broken(text: str) -> bool:
+    """Whether elements end that have not begun. It is refused when it is read, with the line."""
+    try:
+        list(text_events(TextFile(Path("")), [text]))
+    except BadXML as error:
+        return error.code == TAG_MISMATCH
+    except BadInput:
+        pass
+    return False
 
 
 def _find_roles(

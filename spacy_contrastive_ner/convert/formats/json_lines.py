@@ -7,7 +7,7 @@ from typing import Any, Collection, Dict, Iterable, Iterator, List, Optional, Tu
 
 from ..notes import Kind, Notes
 from ..records import Entity, Record, Stretch, Where, entity
-from ..textfile import Head, TextFile
+from ..textfile import BadLine, Head, TextFile
 
 JOINED = Kind("discontinuous entity, written as one stretch with all between its parts", True)
 NO_REFERENCE = Kind("reference to a knowledge base, not written: the format has no place", True)
@@ -18,6 +18,7 @@ NOT_WRITTEN = Kind("not written: the format has no place for it")
 JSON_TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)', re.DOTALL)
 SKIP = re.compile(r"[\s]*")
 PARTIAL_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(u[0-9a-fA-F]{0,3})?$")
+REST = ", and what comes after it in the file cannot be read"
 # Enough structure to recognise a format by; more only costs time.
 MAX_TOKENS = 5000
 
@@ -78,8 +79,8 @@ def _has_lines(head: Head) -> bool:
 
 
 def _values_of_lines(file: TextFile, notes: Notes) -> Iterator[Tuple[int, Any]]:
-    for number, line in file.lines():
-        if not line or line.isspace():
+    for number, line in file.lines(notes):
+        if not line or line.isspace() or isinstance(line, BadLine):
             continue
         try:
             value = json.loads(line)
@@ -103,7 +104,7 @@ def _values_of_text(file: TextFile, notes: Notes) -> Iterator[Tuple[int, Any]]:
             value, end = decode(text, place)
         except (ValueError, RecursionError) as error:
             # Where the next value starts cannot be known.
-            _bad_json(file.where(line), error, len(text.rstrip()), notes)
+            _bad_json(file.where(line), error, len(text.rstrip()), notes, REST)
             return
         if not _is_halved(text[place:end], value, file.where(line), notes):
             yield line, value
@@ -114,7 +115,8 @@ def _values_of_text(file: TextFile, notes: Notes) -> Iterator[Tuple[int, Any]]:
             break
     if (in_array and _skip(text, place + 1) != len(text)) or (in_array and place >= len(text)):
         line += text.count("\n", counted, place)
-        found = "the JSON array breaks off" if place >= len(text) else "the JSON array goes wrong"
+        breaks_off = place >= len(text)
+        found = "the JSON array breaks off" if breaks_off else f"the JSON array goes wrong{REST}"
         notes.bad(file.where(line), found, "Export the file again, or correct it")
 
 
@@ -124,13 +126,13 @@ def _skip(text: str, place: int) -> int:
     return match.end() if match else place
 
 
-def _bad_json(where: Where, error: Exception, end: int, notes: Notes) -> None:
+def _bad_json(where: Where, error: Exception, end: int, notes: Notes, rest: str = "") -> None:
     if not isinstance(error, json.JSONDecodeError):
         found = "the JSON is nested too deeply, or a number is too long"
     elif error.pos >= end or error.msg.startswith("Unterminated string"):
         found = "the JSON breaks off in the middle"
     else:
-        found = f"this is no JSON: {error.msg} at column {error.colno}"
+        found = f"this is no JSON: {error.msg} at column {error.colno}{rest * notes.skip_bad}"
     notes.bad(where, found, "Correct it, export the file again, or pass over it with --skip-bad")
 
 
@@ -158,7 +160,9 @@ def first_value(head: Head) -> Any:
     text = head.text.lstrip()
     if not text.startswith(("{", "[")):
         return None
-    for source in (*(line for line in head.lines[:1] if line.strip()), closed(text)):
+    # If the first line is broken, the next one may tell.
+    others = [line for line in head.lines[1:2] if line.startswith("{")]
+    for source in (*(line for line in head.lines[:1] if line.strip()), *others, closed(text)):
         try:
             value = json.loads(source)
         except (ValueError, RecursionError):

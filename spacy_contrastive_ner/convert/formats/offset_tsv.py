@@ -10,7 +10,7 @@ from ..format import Format
 from ..notes import BadInput, Kind, Notes
 from ..records import Record, Where
 from ..standoff import Mention, fit, settle, without_surfaces
-from ..textfile import Head, TextFile
+from ..textfile import BadLine, Head, TextFile
 from .tsv_columns import NO_VALUE, Columns, columns_by_content, columns_by_name, fragments_of
 
 NOT_ANNOTATED = Kind("Texts without a line in the table, read as texts without entities")
@@ -164,8 +164,9 @@ def _read_rows(
     needed = max(columns._replace(text=-1, code=-1))
     spots = [i for i in (columns.start, columns.end, columns.offsets) if i >= 0]
     texts: Dict[str, List[Mention]] = {}
-    for number, line in file.lines():
-        if not line.strip() or (has_header and number == 1):
+    for number, line in file.lines(notes):
+        is_bad = isinstance(line, BadLine)
+        if is_bad or not line.strip() or (has_header and number == 1):
             continue
         row = line.split("\t")
         is_long = len(row) > needed

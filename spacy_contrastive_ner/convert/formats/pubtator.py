@@ -7,7 +7,7 @@ from ..format import Format
 from ..notes import Kind, Notes
 from ..records import Record
 from ..standoff import Mention, fit, parts_of_types, settle, without_surfaces
-from ..textfile import Head, TextFile
+from ..textfile import BadLine, Head, TextFile
 
 RELATIONS = Kind("Relations passed over")
 COMPOSITE = Kind("Composite mentions read as one entity with several ids")
@@ -28,12 +28,14 @@ class Block(NamedTuple):
     line (int): Where it begins.
     sections (List[str]): Its title, abstract and further parts of its text.
     rows (List[Tuple[int, List[str]]]): The numbers of its other lines, and their cells.
+    bad (List[int]): The numbers of the lines of its text that cannot be decoded, which were noted.
     """
 
     id: str
     line: int
     sections: List[str]
     rows: List[Tuple[int, List[str]]]
+    bad: List[int]
 
 
 def recognise(head: Head) -> Optional[str]:
@@ -65,6 +67,8 @@ def read(
     """
     seen: Dict[str, int] = {}
     for block in _read_blocks(file, notes):
+        if block.bad:
+            continue
         where = file.where(block.line, block.id)
         text = JOINTS[join].join(block.sections)
         mentions = _read_mentions(block, file, notes, types == "split")
@@ -86,21 +90,23 @@ def read(
 def _read_blocks(file: TextFile, notes: Notes) -> Iterator[Block]:
     """YIELDS (Block): The documents."""
     block: Optional[Block] = None
-    for number, line in file.lines():
+    for number, line in file.lines(notes):
         section = SECTION.match(line)
         if section:
             id, letter, text = section[1].strip(), section[2], section[3]
             if block is not None and (block.id != id or block.rows or letter == "t"):
                 yield block
                 block = None
-            block = block or Block(id, number, [], [])
+            block = block or Block(id, number, [], [], [])
             # An empty abstract at the end adds nothing; an empty title does: offsets count the
             # character after it.
             if text or letter == "t":
                 block.sections.append(text)
+            if isinstance(line, BadLine):
+                block.bad.append(number)
             continue
         cells = line.split("\t")
-        if not line.strip():
+        if not line.strip() or isinstance(line, BadLine):
             continue
         if len(cells) < 2:
             notes.bad(

@@ -221,6 +221,12 @@ def _parse_json(file: TextFile, data: bytes) -> Cas:
             f"the JSON is not valid: {getattr(error, 'msg', 'it is nested too deep')}",
             "The file may be cut off: get it again",
         ) from None
+    if b"\\ud" in data.lower() and _has_halves(content):
+        raise BadInput(
+            file.where(),
+            "there is half a character (a lone surrogate \\ud8..)",
+            "Export the document again",
+        )
     if isinstance(content, dict) and "%FEATURE_STRUCTURES" in content:
         return _parse_json_cas(file, content)
     if isinstance(content, dict) and "_referenced_fss" in content:
@@ -230,6 +236,15 @@ def _parse_json(file: TextFile, data: bytes) -> Cas:
         "it is JSON, but no UIMA CAS (it has no %FEATURE_STRUCTURES)",
         "Export the document as UIMA CAS JSON",
     )
+
+
+def _has_halves(content: Any) -> bool:
+    """Whether there are halves of characters, which JSON can hold, but no text."""
+    try:
+        json.dumps(content, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _parse_json_cas(file: TextFile, content: Dict[str, Any]) -> Cas:

@@ -15,6 +15,8 @@ NAMED = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "b": "\b"}
 JAVA_ESCAPE = re.compile(r"\\(?:u+([0-9a-fA-F]{4})|(.))", re.DOTALL)
 MISMATCH = Kind("tokens that are not what the text has at their offsets", is_loss=True)
 NAMED_VALUE = {"t": "\t", "n": "\n"}
+# Between sentences there is white space; more of it than this is a wrong offset.
+MAX_GAP = 100_000
 
 
 class Layer(NamedTuple):
@@ -208,7 +210,7 @@ def _put_together(sentences: List[Sentence], units: str, file: TextFile) -> str:
     length = 0
     for sentence in sentences:
         start = next(unit.start for unit in sentence.units if unit.is_token)
-        if start < length:
+        if not length <= start <= length + MAX_GAP:
             raise BadInput(
                 file.where(sentence.line),
                 f"the sentence {sentence.text[0][:60]!r} starts at {start}, but what stands before "

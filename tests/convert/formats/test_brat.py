@@ -317,3 +317,22 @@ def test_out_and_in(tmp_path_factory, made):
     assert not notes.tallies
     found = {r.id: (r.text, r.entities, r.document) for r in back}
     assert found == {r.id: (r.text, r.entities, r.id) for r in records}
+
+
+def test_undecodable_lines_are_passed_over(tmp_path):
+    put(
+        tmp_path,
+        a_txt="Ann saw Bob",
+        a_ann=b"T1\tPER 0 3\tAnn\nT2\tPER 4 7\ts\xff\nT3\tPER 8 11\tBob\n",
+    )
+    notes = Notes(skip_bad=True)
+    (record,) = read_folder(tmp_path, notes)
+    assert record.entities == [entity(0, 3, "PER"), entity(8, 11, "PER")] and notes.n_skipped == 1
+
+
+def test_damaged_annotations_are_recognised_beside_their_text(tmp_path):
+    put(tmp_path, a_txt="Ann", a_ann="T1 PER 0 3 Ann\n", b_ann="T1 PER 0 3 Ann\n")
+    assert recognise(TextFile(tmp_path / "a.ann").head()) == "a file of annotations (.ann)"
+    assert recognise(TextFile(tmp_path / "b.ann").head()) is None
+    with pytest.raises(BadInput, match=r"a.ann, line 1: 'T1 PER 0 3 Ann' is no annotation of brat"):
+        read_folder(tmp_path)

@@ -90,3 +90,47 @@ def test_recognising_and_reading_never_fail_otherwise(tmp_path, text):
 
 def test_the_format():
     assert FORMAT.name == "columns" and FORMAT.needs_tokens
+
+
+def skip_bad(tmp_path, data):
+    path = tmp_path / "a.conll"
+    path.write_bytes(data)
+    notes = Notes(skip_bad=True)
+    return [record.text for record in read(TextFile(path), notes)], notes
+
+
+def test_sentences_with_undecodable_lines_are_passed_over(tmp_path):
+    good = b"a\tO\nb\tB-X\n\n"
+    texts, notes = skip_bad(tmp_path, good * 2 + b"a\tO\n\xe9\tB-X\nc\tO\n\n" + good)
+    assert texts == ["a b"] * 3 and notes.n_skipped == 1
+    assert "line 8: the bytes e9" in str(notes.skipped[0])
+
+
+@pytest.mark.parametrize("bad", [b"\xe9\tB-X\n", b"c\n"])
+@pytest.mark.parametrize("end", [b"\n", b"-DOCSTART- -X-\n\n"])
+def test_a_sentence_of_bad_lines_takes_no_other_along(tmp_path, bad, end):
+    good = b"a\tO\nb\tB-X\n\n"
+    texts, notes = skip_bad(tmp_path, good * 2 + bad + end + b"c\tO\n\n" + good)
+    assert "".join(texts).count("b") == 3 and "c" in "".join(texts) and notes.n_skipped == 1
+
+
+def test_documents_that_we_wrote_with_bad_lines_are_passed_over(tmp_path):
+    texts, notes = skip_bad(
+        tmp_path,
+        b"# global.columns = FORM NER MISC\n# global.tags = BIO\n# newdoc id = 1\na\tO\t_\n\n"
+        b"\xe9\tO\t_\n\n# newdoc id = 2\nb\tO\t_\n\n",
+    )
+    assert notes.n_skipped == 1 and "b" in texts
+
+
+def test_no_text_at_all(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_bytes("a O\nb B-X\n".encode("utf-16"))
+    with pytest.raises(BadInput, match=r"line 1: the bytes ff fe.*--encoding utf-16"):
+        list(read(TextFile(path), Notes()))
+
+
+def test_a_name_that_tells_leaves_room_for_bad_lines(tmp_path):
+    for name, is_known in (("a.conll", True), ("a.txt", False)):
+        (tmp_path / name).write_text("a\tO\nb\tB-X\nc\nd\tO\n")
+        assert bool(recognise(TextFile(tmp_path / name).head())) == is_known

@@ -257,3 +257,13 @@ def test_recognising(tmp_path):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 def test_no_bracket_makes_it_fail(tmp_path, one, two):
     read_text(tmp_path, rows(f"1 a Entity={one}", f"2 b Entity={two}"))
+
+
+def test_sentences_with_undecodable_lines_are_passed_over(tmp_path):
+    path = tmp_path / "sample.conllu"
+    good = rows("1 Ann Entity=(1-PER)", "2 ran _").encode()
+    path.write_bytes(good + rows("1 Zo\u00eb Entity=(2-PER)", "2 ran _").encode("latin-1") + good)
+    notes = Notes(skip_bad=True)
+    records = list(read(TextFile(path), notes))
+    text = " ".join(record.text for record in records)
+    assert text.count("Ann") == 2 and "Zo" not in text and notes.n_skipped == 1

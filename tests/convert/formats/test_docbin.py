@@ -50,7 +50,7 @@ def test_out_and_in(tmp_path_factory, record):
     again, empty = read(FORMAT, path)
     found = everything(again)
     assert found[:2] == expected[:2] and found[4:7] == expected[4:7] and found[3] == expected[3]
-    assert found[2] == (expected[2] or "1") and listed(found[7]) == listed(expected[7])
+    assert found[2] == expected[2] and listed(found[7]) == listed(expected[7])
     assert [(e.start, e.end, e.label_) for e in again.doc.ents] == ents
     assert [token.ent_iob for token in again.doc] == iob
     assert (empty.text, empty.entities, empty.missing) == ("", [], [])
@@ -68,7 +68,7 @@ def test_keys(tmp_path):
     path = save(tmp_path / "a.spacy", doc)
     (record,) = read(FORMAT, path, key="ruler", missing="unknown")
     assert record.entities == [entity(0, 4, "PER"), entity(10, 15, "GPE")]
-    assert record.missing == [entity(5, 9, "")] and record.id == "1"
+    assert record.missing == [entity(5, 9, "")] and record.id == ""
     # They may be written under other keys.
     assert set(record.doc.spans) == {"other"}
 
@@ -168,3 +168,8 @@ def test_documents_are_made_one_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(DocBin, "get_docs", counted)
     seen = [len(made) for _ in FORMAT.read(TextFile(path), Notes())]
     assert seen == [1, 2, 3, 4, 5]
+
+
+def test_no_names_are_made_up(tmp_path):
+    (record,) = read(FORMAT, save(tmp_path / "a.spacy", make(sc=[])))
+    assert record.id == "" and record.where.id == "1"

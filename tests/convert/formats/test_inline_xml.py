@@ -16,7 +16,7 @@ from spacy_contrastive_ner.convert.formats.inline_walk import (
     UNEQUAL,
     parts_of,
 )
-from spacy_contrastive_ner.convert.formats.inline_xml import AMPERSAND, FORMAT, read
+from spacy_contrastive_ner.convert.formats.inline_xml import AMPERSAND, FORMAT, read, recognise
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
 from spacy_contrastive_ner.convert.textfile import TextFile
 
@@ -382,3 +382,11 @@ def test_random_trees(tmp_path_factory, tree, encoding):
     )
     assert record.text == "".join(parts)
     assert [(one.start, one.end, one.label) for one in record.entities] == found
+
+
+def test_xml_with_other_ends_is_recognised_by_its_name(tmp_path):
+    for name, told in (("a.xml", "XML that is not well-formed"), ("a.txt", None)):
+        (tmp_path / name).write_text("<doc><s>Hi <PER>Anna</s></doc>")
+        assert recognise(TextFile(tmp_path / name).head()) == told
+    with pytest.raises(BadInput, match="line 1"):
+        list(read(TextFile(tmp_path / "a.xml"), Notes()))

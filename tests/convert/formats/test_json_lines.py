@@ -158,3 +158,22 @@ def test_tokens_must_cover_the_text():
     for wrong in ([(0, 1)], [(2, 3), (0, 1)], [(0, 2), (1, 4)], [(0, 5)], [(0, 0), (0, 4)]):
         assert token_stretches(wrong, "a b.") is None
     assert token_stretches([], " \n") == []
+
+
+def test_undecodable_lines_are_passed_over(tmp_path):
+    path = tmp_path / "file.json"
+    path.write_bytes(b'{"a": 1}\n{"a": "\xff"}\n{"a": 3}\n')
+    notes = Notes(skip_bad=True)
+    assert found(path, notes) == [(1, {"a": 1}), (3, {"a": 3})] and notes.n_skipped == 1
+
+
+def test_what_comes_after_in_an_array_is_said_to_be_lost(tmp_path):
+    notes = Notes(skip_bad=True)
+    assert len(found(written(tmp_path, '[{"a": 1},\n{"b": x},\n{"c": 1}]'), notes)) == 1
+    assert "line 2" in str(notes.skipped[0])
+    assert "what comes after it in the file cannot be read" in str(notes.skipped[0])
+
+
+def test_a_broken_first_line_does_not_hide_the_others(tmp_path):
+    path = written(tmp_path, '{"a": "xy\n{"a": 2}\n')
+    assert first_value(TextFile(path).head()) == {"a": 2}

@@ -258,3 +258,11 @@ def test_columns():
         columns_by_name([["file", "spans", "text", "label"], ["a", "0-1;3-4", "x y", "X"]])[4] == 1
     )
     assert columns_by_content([["a", "X", "0", "3", "Anna Bo"]]) is None
+
+
+def test_undecodable_lines_are_passed_over(corpus):
+    path = table(corpus, LIVING, "ann\tT1\tHUMAN\t0\t3\tAnn", "bob\tT1\tSPECIES\t3\t8\tperro")
+    path.write_bytes(path.read_bytes() + b"bob\tT2\tSPECIES\t14\t18\tgat\xff\n")
+    notes = Notes(skip_bad=True)
+    assert [len(record.entities) for record in read_all(path, notes)] == [1, 1]
+    assert notes.n_skipped == 1

@@ -141,3 +141,13 @@ def test_recognise(tmp_path, content, yes):
     path = tmp_path / "x.txt"
     path.write_text(content)
     assert (recognise(TextFile(path).head()) is not None) == yes
+
+
+@pytest.mark.parametrize("line", [b"2|t|Ibuprof\xe9ne", b"2|a|\xe9"])
+def test_documents_with_undecodable_texts_are_passed_over(tmp_path, line):
+    path = tmp_path / "corpus.txt"
+    two = TWO.encode().replace(b"2|t|Ibuprofen" if b"|t|" in line else b"2|a|", line)
+    path.write_bytes(ONE.encode() + b"\n" + two + b"\n" + TWO.replace("2", "3").encode())
+    notes = Notes(skip_bad=True)
+    assert [record.id for record in read(TextFile(path), notes)] == ["1", "3"]
+    assert notes.n_skipped == 1

@@ -498,3 +498,12 @@ def test_random_documents(tmp_path_factory, text, cuts, label, kind):
     assert [(one.start, one.end, one.label) for one in record.entities] == [
         (start, end, label) for start, end in stretches
     ]
+
+
+def test_halves_of_characters_are_refused(tmp_path):
+    path = tmp_path / "a.json"
+    content = cas_json(TEXT, [(NER, 0, 3, {"value": "PER"})])
+    path.write_text(content.replace("\\ud83d\\ude0a", "\\ude0a"))
+    assert "\\ude0a" in path.read_text()
+    with pytest.raises(BadInput, match="half a character"):
+        list(read(TextFile(path), Notes()))

@@ -382,3 +382,10 @@ def test_random_documents(tmp_path_factory, data):
     assert sorted((one.start, one.end, one.label) for one in record.entities) == sorted(expected)
     assert all(len(one.fragments) == 1 for one in record.entities)
     assert not notes.tallies
+
+
+@pytest.mark.parametrize("start", [10**6, 10**20])
+def test_offsets_far_beyond_the_text(tmp_path, start):
+    content = f"#FORMAT=WebAnno TSV 3.3\n\n\n#Text=Anna\n1-1\t{start}-{start + 4}\tAnna\t\n"
+    with pytest.raises(BadInput, match=f"'Anna' starts at {start}, but what stands before"):
+        convert(tmp_path, content)
