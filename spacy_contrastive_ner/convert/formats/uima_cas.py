@@ -175,7 +175,7 @@ def _xmi_span(file: TextFile, line: int, type: str, element: Element, types: Typ
 def _offset(file: TextFile, line: int, value: Any, type: str) -> int:
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise BadInput(
             file.where(line),
             f"an annotation of the type {type} has the offset {value!r}",

@@ -507,3 +507,11 @@ def test_halves_of_characters_are_refused(tmp_path):
     assert "\\ude0a" in path.read_text()
     with pytest.raises(BadInput, match="half a character"):
         list(read(TextFile(path), Notes()))
+
+
+def test_offsets_that_are_no_numbers(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(cas_json(TEXT, [(NER, 0, 3, {})]).replace('"end": 3', '"end": 1e400'))
+    assert "1e400" in path.read_text()
+    with pytest.raises(BadInput, match="has the offset inf"):
+        list(read(TextFile(path), Notes()))
