@@ -171,7 +171,9 @@ def _read_annotations(files: List[TextFile], notes: Notes) -> List[Mention]:
 
 def _add_mention(line: str, where: Where, mentions: Dict[str, Mention], notes: Notes) -> None:
     """Add the mention of a T line."""
-    name, label, offsets, surface = TEXT_BOUND.match(line).groups()  # type: ignore[union-attr]
+    found = TEXT_BOUND.match(line)
+    assert found is not None  # the caller knows it as a T line by this
+    name, label, offsets, surface = found.groups()
     if name in mentions:
         notes.bad(
             where, f"there is a {name} already", "Give each annotation a name (T1) of its own"
