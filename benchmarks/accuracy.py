@@ -53,6 +53,10 @@ def add_ner(nlp: Language, width: int) -> None:
     nlp.add_pipe("ner", config={"model": model})
 
 
+def binder(**model: Any) -> Callable[[Language, int], None]:
+    return ours({"@architectures": "spacy-contrastive-ner.BiEncoder.v1", **model}, threshold=0.5)
+
+
 DICE = {"@losses": "spacy-contrastive-ner.CrossEntropyDice.v1", "beta": 1.0, "scope": "batch"}
 
 SYSTEMS: Dict[str, Callable[[Language, int], None]] = {
@@ -60,6 +64,8 @@ SYSTEMS: Dict[str, Callable[[Language, int], None]] = {
     "ours-viterbi": ours({}, decoder="viterbi"),
     "ours-softmax": ours({"crf": None}),
     "ours-dice": ours({"crf": None, "loss": DICE}),
+    "binder": binder(dropout=0.4),
+    "binder-fit": binder(dropout=0.4, fit_width=16),
     "spancat": add_spancat,
     "ner": add_ner,
 }

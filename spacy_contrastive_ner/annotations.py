@@ -1,15 +1,14 @@
 """Where gold annotation is read, and where predictions are written."""
 
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
+from .spans.choice import Scores, flat_view
 from .tracks.layout import LabelledSpan
-
-Scores = Union[Sequence[float], numpy.ndarray]
 
 
 class Gold(NamedTuple):
@@ -163,37 +162,3 @@ def write_ents(doc: Doc, spans: Sequence[Span], scores: Scores, overwrite: bool)
             spans = [span for span, is_free in zip(spans, free) if is_free]
     chosen = flat_view([(span.start, span.end) for span in spans], scores)
     doc.set_ents([*kept, *(spans[i] for i in chosen)], blocked=blocked, default="outside")
-
-
-def flat_view(spans: Sequence[Tuple[int, int]], scores: Scores) -> List[int]:
-    """Choose the non-overlapping spans with the highest total score, exactly. Of sets with equal
-    scores the one that covers more tokens is taken.
-
-    With spans sorted by their end, the best choice among the first i either leaves span i out, or
-    takes it together with the best choice among those that end before it starts.
-
-    spans (Sequence[Tuple[int, int]]): (start, end) of each span.
-    scores (Scores): The score of each span.
-    RETURNS (List[int]): The places of the chosen spans, by start.
-    """
-    if len(spans) < 2:
-        return list(range(len(spans)))
-    order = sorted(range(len(spans)), key=lambda i: spans[i][1])
-    ends = [spans[i][1] for i in order]
-    if all(spans[i][0] >= end for i, end in zip(order[1:], ends)):
-        return order
-    before = numpy.searchsorted(ends, [spans[i][0] for i in order], side="right").tolist()
-    best: List[Tuple[float, int]] = [(0.0, 0)]
-    for place, i in enumerate(order):
-        score, tokens = best[before[place]]
-        with_it = (score + float(scores[i]), tokens + spans[i][1] - spans[i][0])
-        best.append(max(best[-1], with_it))
-    chosen: List[int] = []
-    place = len(order)
-    while place:
-        if best[place] != best[place - 1]:
-            chosen.append(order[place - 1])
-            place = before[place - 1]
-        else:
-            place -= 1
-    return chosen[::-1]

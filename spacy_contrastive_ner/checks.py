@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from .annotations import Gold, count_keys
+from .spans.targets import TOO_WIDE
 from .tracks import Lost
 from .tracks.encoding import NO_LABEL, NO_ROOM, OUTSIDE, TWICE
 from .tracks.layout import MAX_LAYERS
@@ -19,6 +20,7 @@ MISALIGNED = "cuts a token of the pipeline"
 WAYS_OUT = {
     MISALIGNED: "Correct its offsets, or use a tokenizer that splits there",
     NO_ROOM: 'Raise max_layers (at most 3), or with joint heads use heads = "per_label"',
+    TOO_WIDE: "Raise max_width or coverage in [components.{name}.model]",
     NO_LABEL: "Add the label with add_label(), or to the labels in [initialize.components.{name}]",
     TWICE: "Nothing need be done",
     OUTSIDE: "Correct its offsets",

@@ -7,8 +7,9 @@ import numpy
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Ragged
@@ -158,9 +159,10 @@ class ContrastiveNER(TrainablePipe):
             none of the pipe's. Entities that are annotated there still count.
         scorer (Optional[Callable]): The scoring method.
         """
-        if decoder not in DECODERS:
+        decoders = model.attrs.get("decoders", DECODERS)
+        if decoder not in decoders:
             raise ValueError(
-                f"[{name}] decoder is {decoder!r}, but must be one of {', '.join(DECODERS)}."
+                f"[{name}] decoder is {decoder!r}, but must be one of {', '.join(decoders)}."
             )
         if not 1 <= max_layers <= MAX_LAYERS:
             raise ValueError(
@@ -210,18 +212,31 @@ class ContrastiveNER(TrainablePipe):
         """RETURNS (bool): Whether labels can be added to the initialised component."""
         return True
 
-    def add_label(self, label: str, *, layers: Optional[int] = None) -> int:
+    def add_label(
+        self,
+        label: str,
+        *,
+        layers: Optional[int] = None,
+        description: Optional[str] = None,
+        examples: Optional[Iterable[Span]] = None,
+    ) -> int:
         """Add a label, before or after the component is initialised. An initialised model does
         not predict the new label until it has learned it, and its scores for the other labels do
-        not change.
+        not change. With the architecture BiEncoder, a description or a few examples will do
+        instead of training.
 
         label (str): The label.
         layers (Optional[int]): How many entities of the label may lie over each other. By default
             what the data needs, or `max_layers` if the component is initialised already. A label that is there keeps the layers it has.
+        description (Optional[str]): What the label means, for a model trained on descriptions.
+        examples (Optional[Iterable[Span]]): Entities of the label, in documents that went through
+            the pipeline. A label that is there is given new vectors.
         RETURNS (int): 0 if the label is there already, otherwise 1.
         """
         if not isinstance(label, str) or not label:
             raise ValueError(Errors.E187)
+        if description is not None or examples is not None:
+            return self._teach(label, description, list(examples or ()))
         if label in self.labels:
             return 0
         if layers is not None:
@@ -229,6 +244,28 @@ class ContrastiveNER(TrainablePipe):
         self.model.attrs["add_label"](self.model, label, layers, self.cfg["max_layers"])
         self.vocab.strings.add(label)
         return 1
+
+    def _teach(self, label: str, description: Optional[str], examples: List[Span]) -> int:
+        """Add a label that the model knows at once."""
+        if "teach" not in self.model.attrs:
+            raise ValueError(
+                f"[{self.name}] {label!r} cannot be learned from a description or examples alone: "
+                "a tagger has to be trained. Use the architecture BiEncoder, or add the label "
+                "without them and train."
+            )
+        is_new = label not in self.labels
+        written = None if description is None else self._make_doc(description)
+        try:
+            self.model.attrs["teach"](self.model, label, examples, written)
+        except ValueError as error:
+            raise ValueError(f"[{self.name}] {label!r} was not added: {error}") from error
+        self.vocab.strings.add(label)
+        return int(is_new)
+
+    def _make_doc(self, text: str) -> Doc:
+        """Tokenize a text as the language does."""
+        words = get_lang_class(self.vocab.lang or "xx")().make_doc(text)
+        return Doc(self.vocab, [t.text for t in words], [bool(t.whitespace_) for t in words])
 
     def predict(self, docs: Iterable[Doc]) -> Optional[Ragged]:
         """Score the documents, without modifying them.
@@ -371,6 +408,9 @@ class ContrastiveNER(TrainablePipe):
         for label in self.labels:
             self.vocab.strings.add(label)
         docs = [example.predicted for example in examples]
+        if "prepare" in self.model.attrs:
+            make_doc = self._make_doc if nlp is None else nlp.make_doc
+            self.model.attrs["prepare"](self.model, docs, gold, make_doc)
         self._told.clear()
         report_lost(self.name, gold, lost, docs, self._told)
         require_known_labels(self.name, gold, lost)

@@ -65,7 +65,7 @@ class DeviceArray(numpy.lib.mixins.NDArrayOperatorsMixin):
 def wrap(value: Any) -> Any:
     if isinstance(value, (numpy.ndarray, numpy.generic)):
         return DeviceArray(numpy.asarray(value))
-    return value
+    return tuple(map(wrap, value)) if isinstance(value, tuple) else value
 
 
 def unwrap(value: Any) -> Any:
@@ -145,6 +145,13 @@ class DeviceOps(NumpyOps):
     def alloc(self, shape: Any, *, dtype: Any = "float32", zeros: bool = True) -> Any:
         return DeviceArray(numpy.zeros(shape, dtype=dtype))
 
+    def gemm(
+        self, x: Any, y: Any, out: Any = None, trans1: bool = False, trans2: bool = False
+    ) -> Any:
+        assert out is None
+        values = CPU.gemm(require_device(x), require_device(y), trans1=trans1, trans2=trans2)
+        return DeviceArray(values)
+
     def reduce_mean(self, X: Any, lengths: Any) -> Any:
         require_kernel(X, lengths)
         return DeviceArray(CPU.reduce_mean(X.get(), lengths.get()))
@@ -152,6 +159,14 @@ class DeviceOps(NumpyOps):
     def backprop_reduce_mean(self, d_means: Any, lengths: Any) -> Any:
         require_kernel(d_means, lengths)
         return DeviceArray(CPU.backprop_reduce_mean(d_means.get(), lengths.get()))
+
+    def reduce_sum(self, X: Any, lengths: Any) -> Any:
+        require_kernel(X, lengths)
+        return DeviceArray(CPU.reduce_sum(X.get(), lengths.get()))
+
+    def backprop_reduce_sum(self, d_sums: Any, lengths: Any) -> Any:
+        require_kernel(d_sums, lengths)
+        return DeviceArray(CPU.backprop_reduce_sum(d_sums.get(), lengths.get()))
 
     def scatter_add(self, table: Any, indices: Any, values: Any) -> Any:
         numpy.add.at(*map(require_device, (table, indices, values)))

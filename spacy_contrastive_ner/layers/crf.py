@@ -1,10 +1,11 @@
-from typing import Callable, Optional, Tuple
+from typing import Optional
 
 import numpy
 from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..tracks import Transitions
+from .held import forward
 
 SHARING = ("per_track", "shared", "constraints")
 
@@ -28,37 +29,6 @@ def CRF(transitions: str = "per_track") -> Model[Floats2d, Floats2d]:
         params=dict.fromkeys(names),
         attrs={"transitions": transitions},
     )
-
-
-def forward(
-    model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
-) -> Tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
-    def backprop(dY: Floats2d) -> Floats2d:
-        for name, gradient in (model.attrs.pop("gradient", None) or {}).items():
-            model.inc_grad(name, gradient)
-        return dY
-
-    return X, backprop
-
-
-def set_gradient(layer: Model[Floats2d, Floats2d], gradient: Transitions) -> None:
-    """Leave the gradient of the transitions to be added when the loss is backpropagated. A loss
-    that is only looked at changes nothing.
-
-    layer (Model[Floats2d, Floats2d]): The layer.
-    gradient (Transitions): The gradient.
-    """
-    layer.attrs["gradient"] = gradient._asdict()
-
-
-def scale_gradient(layer: Model[Floats2d, Floats2d], scale: float) -> None:
-    """Scale the gradient that waits to be added, if one does.
-
-    layer (Model[Floats2d, Floats2d]): The layer.
-    scale (float): What it is multiplied with.
-    """
-    waiting = layer.attrs.get("gradient") or {}
-    layer.attrs["gradient"] = {name: gradient * scale for name, gradient in waiting.items()}
 
 
 def reset_crf(container: Model[Floats2d, Floats2d]) -> None:

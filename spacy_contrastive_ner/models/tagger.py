@@ -7,9 +7,10 @@ from thinc.types import Floats2d, Floats3d, Ragged
 
 from .. import tracks
 from ..annotations import Gold
-from ..layers.crf import CRF, get_transitions, reset_crf, set_gradient, set_tracks
+from ..layers.crf import CRF, get_transitions, reset_crf, set_tracks
 from ..layers.dropout import FixedDropout
 from ..layers.heads import TrackHeads, reset_heads, set_width
+from ..layers.held import set_gradient
 from ..losses.cross_entropy_dice import Loss, make_cross_entropy_dice
 from ..tracks import Found, Layout, Lost, Transitions
 
@@ -208,7 +209,7 @@ def learn(
         )
         loss, d_scores = loss + part, d_scores + d_part
         if d_transitions is not None:
-            set_gradient(layer, d_transitions)
+            set_gradient(layer, d_transitions._asdict())
     d_ragged = Ragged(d_scores.reshape((-1, layout.width)), scores.lengths)
     return float(loss), d_ragged, target.lost
 

@@ -21,6 +21,8 @@ def build_joint_tagger(tagger: Model[List[Doc], Ragged], objective: Objective) -
         number of tokens, as the tagger's loss is a sum over tokens.
     RETURNS (Model[List[Doc], Ragged]): The model.
     """
+    if "layout" not in tagger.attrs:
+        raise ValueError("The tagger of JointTagger must be a MultiHeadTagger.")
     terms = []
     for term in objective.terms:
         if not isinstance(term, ContrastTerm):

@@ -9,7 +9,7 @@ from thinc.api import Model, Ops, noop
 from thinc.types import Floats2d, Ragged
 
 from ..annotations import Gold, read_doc
-from ..layers.crf import scale_gradient
+from ..layers.held import scale_gradient
 from ..losses.cross_entropy_dice import Loss
 from ..losses.pairs import PairLoss
 from ..models.tagger import build_multi_head_tagger

@@ -1,0 +1,379 @@
+"""Spans and labels in one space: an entity is a span that is closer to a label than the label's
+own threshold in that text."""
+
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+import numpy
+from spacy.tokens import Doc
+from thinc.api import Linear, Model, chain, list2ragged, reduce_mean, resizable, with_array
+from thinc.types import Floats2d, Ragged
+
+from .. import spans
+from ..annotations import Gold
+from ..layers.dropout import FixedDropout
+from ..layers.held import set_gradient
+from ..layers.text_row import TextRow
+from ..layers.type_space import TypeSpace, reset_space, set_size
+from ..losses.span_contrast import make_span_contrast
+from ..spans import Gradients, Weights
+from ..tracks import Found, Lost
+from ..tracks.decoding import FLOOR
+from .descriptions import Written
+from .label_vectors import (
+    DESCRIPTIONS,
+    LEARNED,
+    TYPES,
+    current,
+    encode_types,
+    keep_types,
+    margins_of,
+    places_of,
+    vectors_of,
+    with_sources,
+)
+from .teaching import prepare, teach
+
+InT = List[Doc]
+OutT = Ragged
+
+
+def build_bi_encoder(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    width: int = 64,
+    fit_width: int = 0,
+    dropout: float = 0.0,
+    max_width: Optional[int] = None,
+    coverage: float = 0.995,
+    others: str = "negative",
+    loss: Optional[Weights] = None,
+    label_weights: Optional[Dict[str, float]] = None,
+    offsets: Optional[Dict[str, float]] = None,
+    types: str = LEARNED,
+    descriptions: Optional[Written] = None,
+    description_encoder: Optional[Model[List[Doc], List[Floats2d]]] = None,
+    n_examples: int = 5,
+) -> Model[InT, OutT]:
+    """Compare spans with labels: encoder, one affine map to five views of each token, and the vectors
+    of labels and widths. See `spans`.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): The encoder: one row a token.
+    width (int): The width of the vectors that are compared.
+    fit_width (int): The width of two further views, whose cosine says how well a first and a last
+        token go together, whatever the label. 0 for none.
+    dropout (float): Dropout before the views, on top of the one set for training.
+    max_width (Optional[int]): The largest number of tokens of an entity. If None, it is read from
+        the data.
+    coverage (float): The share of the entities that `max_width` reaches when it is read.
+    others (str): What entities of other labels are for a label: "negative", as published, or
+        "ignore".
+    loss (Optional[Weights]): What the parts of the loss count, SpanContrast. If None, as published.
+    label_weights (Optional[Dict[str, float]]): What the loss of a label counts, 1 by default.
+    offsets (Optional[Dict[str, float]]): What is added to the thresholds of labels, in the units of
+        margins: the probability of a span is 0.5 where its margin is the offset.
+    types (str): Where the vectors of labels come from. "learned": each has its own. "descriptions":
+        what is written of the label, encoded. "prototypes": the mean of some of its mentions.
+    descriptions (Optional[Written]): What is written of each label: by label, or a JSON Lines file.
+        It is read when the model is initialised, and saved with it.
+    description_encoder (Optional[Model[List[Doc], List[Floats2d]]]): What encodes descriptions. If
+        None, the same encoder as for texts.
+    n_examples (int): How many mentions of each label "prototypes" takes from the training data.
+    RETURNS (Model[List[Doc], Ragged]): The model. Its rows are one more than tokens in each text.
+    """
+    _check(width, fit_width, dropout, max_width, coverage, others, label_weights)
+    _check_types(types, descriptions, description_encoder, n_examples)
+    over_rows: List[Model] = [FixedDropout(dropout)] if dropout else []
+    space = resizable(TypeSpace(width), set_size)
+    text: Model[InT, OutT] = chain(
+        tok2vec,
+        list2ragged(),
+        TextRow(),
+        with_array(chain(*over_rows, Linear(nO=4 * width + 2 * fit_width), space)),
+    )
+    refs: Dict[str, Optional[Model]] = {"tok2vec": tok2vec, "space": space, "text": text}
+    layers: List[Model] = [text]
+    if types == DESCRIPTIONS:
+        own = tok2vec if description_encoder is None else description_encoder
+        layers.append(chain(own, list2ragged(), reduce_mean(), Linear(nO=3 * width)))
+        refs["describer"] = layers[1]
+    model: Model[InT, OutT] = Model("bi_encoder", forward, init=init, layers=layers, refs=refs)
+    model.attrs.update(
+        types=types,
+        descriptions=descriptions,
+        n_examples=n_examples,
+        sources={},
+        made_by=[],
+        names=[],
+        silent=[],
+        max_width=max_width,
+        coverage=coverage,
+        others=others,
+        loss=(make_span_contrast() if loss is None else loss)._asdict(),
+        label_weights=dict(label_weights or {}),
+        offsets=dict(offsets or {}),
+        decoders=spans.DECODERS,
+        fit=fit,
+        prepare=prepare,
+        labels=labels,
+        add_label=add_label,
+        teach=teach,
+        learn=learn,
+        imitate=imitate,
+        find=find,
+        check=check,
+    )
+    return model
+
+
+def _check(
+    width: int,
+    fit_width: int,
+    dropout: float,
+    max_width: Optional[int],
+    coverage: float,
+    others: str,
+    label_weights: Optional[Dict[str, float]],
+) -> None:
+    if width < 1:
+        raise ValueError(f"width is {width}, but must be at least 1.")
+    if fit_width < 0:
+        raise ValueError(f"fit_width is {fit_width}, but must not be negative.")
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout is {dropout}, but must lie in [0, 1).")
+    if max_width is not None and max_width < 1:
+        raise ValueError(f"max_width is {max_width}, but must be at least 1, or null.")
+    if not 0.0 < coverage <= 1.0:
+        raise ValueError(f"coverage is {coverage}, but must lie in (0, 1].")
+    if others not in spans.OTHERS:
+        raise ValueError(f"others is {others!r}, but must be one of {', '.join(spans.OTHERS)}.")
+    for label, weight in (label_weights or {}).items():
+        if weight < 0:
+            raise ValueError(f"label_weights gives {label} {weight}, but a weight is not negative.")
+
+
+def _check_types(
+    types: str,
+    descriptions: Optional[Written],
+    description_encoder: Optional[Model],
+    n_examples: int,
+) -> None:
+    if types not in TYPES:
+        raise ValueError(f"types is {types!r}, but must be one of {', '.join(TYPES)}.")
+    if (descriptions is None) == (types == DESCRIPTIONS):
+        raise ValueError(
+            "descriptions, a file or a block with one for each label, goes with types = "
+            f'"descriptions", and with nothing else. Here types is {types!r}.'
+        )
+    if description_encoder is not None and types != DESCRIPTIONS:
+        raise ValueError('description_encoder has a use with types = "descriptions" only.')
+    if n_examples < 1:
+        raise ValueError(f"n_examples is {n_examples}, but must be at least 1.")
+
+
+def forward(
+    model: Model[InT, OutT], docs: InT, is_train: bool
+) -> Tuple[Ragged, Callable[[Ragged], InT]]:
+    """The rows of the texts. In an update the vectors of labels are made anew from their sources, if
+    they have any; otherwise only if the encoder has changed."""
+    rows, backprop_rows = model.get_ref("text")(docs, is_train)
+    names = with_sources(model)
+    if not names or not docs:
+        return rows, backprop_rows
+    vocab = docs[0].vocab
+    if not is_train:
+        current(model, vocab)
+        return rows, backprop_rows
+    types, backprop_types = encode_types(model, vocab, names, True)
+    keep_types(model, names, types)
+    model.attrs["made_by"] = []
+    places = places_of(model, names)
+
+    def backprop(d_rows: Ragged) -> InT:
+        waiting = model.get_ref("space").layers[0].attrs.get("gradient")
+        if waiting:
+            d_types = waiting["types"][places]
+            waiting["types"][places] = 0
+            backprop_types(d_types)
+        return backprop_rows(d_rows)
+
+    return rows, backprop
+
+
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[Ragged] = None) -> None:
+    model.get_ref("text").initialize(X=X, Y=Y)
+    if model.has_ref("describer"):
+        model.get_ref("describer").initialize(X=X)
+
+
+def fit(
+    model: Model[InT, OutT],
+    gold: Sequence[Gold],
+    given: Optional[Dict[str, int]],
+    max_layers: int,
+) -> List[Lost]:
+    """Learn the labels and the widest span, and size the space.
+
+    model (Model[List[Doc], Ragged]): The model, before its parameters are initialised.
+    gold (Sequence[Gold]): The annotation of the training data, or of a sample.
+    given (Optional[Dict[str, int]]): The labels, if they are known. If None, they come from the data.
+    max_layers (int): Has no meaning here: entities overlap as they please.
+    RETURNS (List[Lost]): The spans that are no candidates.
+    """
+    seen = {label for doc in gold for _, _, label in doc.spans} - {""}
+    names = list(model.attrs["names"])
+    names += [label for label in (sorted(seen) if given is None else given) if label not in names]
+    for setting in ("label_weights", "offsets"):
+        unknown = set(model.attrs[setting]) - set(names)
+        if unknown:
+            raise ValueError(
+                f"{setting} names {', '.join(sorted(unknown))}, but the labels are "
+                f"{', '.join(names)}."
+            )
+    documents = [doc.spans for doc in gold]
+    width = model.attrs["max_width"] or spans.width_for(documents, model.attrs["coverage"])
+    reset_space(model.get_ref("space"))
+    model.attrs.update(names=names, silent=[label for label in names if label not in seen])
+    set_size(model.get_ref("space"), len(names), width)
+    lost = spans.targets(
+        names, width, [doc.n_tokens for doc in gold], documents, [[] for _ in gold]
+    ).lost
+    return lost
+
+
+def labels(model: Model[InT, OutT]) -> Dict[str, int]:
+    """RETURNS (Dict[str, int]): The labels. (The number beside each is the layers that a tagger would
+    need; here it is always 1.)"""
+    return dict.fromkeys(model.attrs["names"], 1)
+
+
+def add_label(model: Model[InT, OutT], label: str, layers: Optional[int], max_layers: int) -> None:
+    """Make room for one more label. It is not predicted until it has been learned; the scores of the
+    others do not change.
+
+    model (Model[List[Doc], Ragged]): The model.
+    label (str): The new label.
+    layers (Optional[int]): Has no meaning here.
+    max_layers (int): Has no meaning here.
+    """
+    names = [*model.attrs["names"], label]
+    model.attrs.update(names=names, silent=[*model.attrs["silent"], label])
+    space = vectors_of(model)
+    if space is not None:
+        set_size(model.get_ref("space"), len(names), len(space.widths))
+
+
+def learn(
+    model: Model[InT, OutT], gold: Sequence[Gold], rows: Ragged
+) -> Tuple[float, Ragged, List[Lost]]:
+    """Compute the loss, a mean over entities and one over texts and labels, and its gradient. That
+    of the vectors of labels and widths is left with their layer, which adds it at backpropagation.
+
+    model (Model[List[Doc], Ragged]): The model.
+    gold (Sequence[Gold]): The annotation of the documents.
+    rows (Ragged): The rows of the documents.
+    RETURNS (Tuple[float, Ragged, List[Lost]]): The loss, the gradient of the rows, and the spans
+        that are no candidates.
+    """
+    margins, names = margins_of(model, rows), model.attrs["names"]
+    target = spans.targets(
+        names,
+        len(margins.space.widths),
+        margins.n_tokens,
+        [doc.spans for doc in gold],
+        [doc.missing for doc in gold],
+    )
+    weights = model.attrs["label_weights"]
+    loss, gradients = spans.contrast(
+        model.ops,
+        margins,
+        target,
+        Weights(**model.attrs["loss"]),
+        others=model.attrs["others"],
+        label_weights=numpy.asarray([weights.get(label, 1.0) for label in names]),
+    )
+    _keep_gradient(model, gradients)
+    if model.attrs["silent"]:
+        seen = {names[i] for i in target.label.tolist()}
+        model.attrs["silent"] = [label for label in model.attrs["silent"] if label not in seen]
+    return loss, Ragged(gradients.rows, rows.lengths), target.lost
+
+
+def _keep_gradient(model: Model[InT, OutT], gradients: Gradients) -> None:
+    set_gradient(model.get_ref("space").layers[0], gradients.space._asdict())
+
+
+def imitate(
+    model: Model[InT, OutT], rows: Ragged, teacher: Model[InT, OutT], teacher_rows: Ragged
+) -> Tuple[float, Ragged]:
+    """The cross-entropy of the probabilities of all spans with those of an earlier version of the
+    model, for the labels that it has, by text. Labels that were added since are left alone.
+
+    model (Model[List[Doc], Ragged]): The model.
+    rows (Ragged): Its rows.
+    teacher (Model[List[Doc], Ragged]): The earlier version.
+    teacher_rows (Ragged): Its rows.
+    RETURNS (Tuple[float, Ragged]): The loss, less the teacher's entropy, and the gradient.
+    """
+    xp = model.ops.xp
+    margins, former = margins_of(model, rows), margins_of(teacher, teacher_rows)
+    gradients, old = Gradients.zeros(margins), len(former.units)
+    own, theirs = margins.spans(), former.spans()
+    share = 1.0 / max(1, sum(1 for n in margins.n_tokens if n))
+    backward = own.backward(gradients)
+    loss: Any = 0.0
+    for w, wanted in theirs:
+        is_span = xp.isfinite(wanted)
+        values, d_values = own.at_width(w), xp.zeros_like(own.at_width(w))
+        wanted = xp.where(is_span, wanted, 0)
+        found = xp.where(is_span, values[:, :old], 0)
+        p, q = (1 / (1 + xp.exp(-margin)) for margin in (wanted, found))
+        # p log(p / q) + (1 - p) log((1 - p) / (1 - q)), of logits.
+        loss = loss + (p * (wanted - found) - _softplus(xp, wanted) + _softplus(xp, found)).sum()
+        d_values[:, :old] = (q - p) * share
+        backward.add(w, d_values)
+    backward.finish()
+    _keep_gradient(model, gradients)
+    return float(loss) * share, Ragged(gradients.rows, rows.lengths)
+
+
+def _softplus(xp: Any, X: Floats2d) -> Floats2d:
+    return xp.maximum(X, 0) + xp.log1p(xp.exp(-xp.abs(X)))
+
+
+def find(
+    model: Model[InT, OutT],
+    lengths: Sequence[int],
+    rows: Ragged,
+    decoder: str,
+    threshold: float,
+) -> Found:
+    """Find the entities: spans whose probability, the logistic function of their margin, is at least
+    the threshold. Only these come to the CPU.
+
+    model (Model[List[Doc], Ragged]): The model.
+    lengths (Sequence[int]): The number of tokens of each document.
+    rows (Ragged): The rows.
+    decoder (str): One of `spans.DECODERS`.
+    threshold (float): The smallest probability.
+    RETURNS (Found): The entities.
+    """
+    names, silent = model.attrs["names"], set(model.attrs["silent"])
+    p = min(max(threshold, FLOOR), 1 - 1e-7)
+    offsets = numpy.asarray([model.attrs["offsets"].get(label, 0.0) for label in names])
+    least = offsets + numpy.log(p) - numpy.log1p(-p)
+    least[[label in silent for label in names]] = numpy.inf
+    found = spans.decode(model.ops, margins_of(model, rows), least)
+    over = found.probability - least[found.label]
+    logits = found.probability - offsets[found.label]
+    probability = (1 / (1 + numpy.exp(-logits))).astype("float32")
+    return spans.choose(found._replace(probability=probability), over, decoder)
+
+
+def check(model: Model[InT, OutT]) -> Optional[str]:
+    """RETURNS (Optional[str]): Why the arrays of a loaded model do not fit its labels, or None."""
+    space = vectors_of(model)
+    if space is not None and len(space.types) != len(model.attrs["names"]):
+        return (
+            f"its space holds {len(space.types)} labels, but it is to have "
+            f"{len(model.attrs['names'])}"
+        )
+    return None
