@@ -48,7 +48,7 @@ OUT = {
     "spacy": "a.spacy",
     "columns": "a.conll",
     "brat": "brat",
-    "runne": "runne.jsonl",
+    "runne": "out.runne.jsonl",
     "label-studio": "a.json",
 }
 

@@ -29,6 +29,8 @@ def test_an_error_midway_leaves_the_old_file(tmp_path, monkeypatch, step, error)
         patch.setattr(os, step, fail)
         with pytest.raises(error):
             write_atomically(path, b"new")
+        with pytest.raises(error):
+            write_atomically(tmp_path / "some" / "folder" / "weights.bin", b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["weights.bin"]
 

@@ -10,18 +10,20 @@ from spacy.tokens import DocBin
 from tqdm import tqdm
 from wasabi import Printer
 
+from ..convert.detect import list_files
 from ..convert.distant import Labeller, label_items
 from ..convert.docbins import quick_codecs
 from ..convert.documents import Keys
 from ..convert.notes import Kind, Notes
 from ..convert.output import check_output, explain
 from ..convert.patterns import Pattern, read_gazetteer, read_patterns
-from ..convert.raw import Item, find_inputs, read_items
+from ..convert.raw import SUFFIXES, Item, find_inputs, read_items
 from ..convert.summary import Summary
-from ..convert.textfile import TextFile
+from ..convert.textfile import TextFile, names_of
 from ..corpora.sources import SUFFIX
 from ..files import write_atomically
 from .app import app
+from .signals import ending_cleanly
 
 NO_WORDS = Kind("documents without any words")
 
@@ -35,16 +37,27 @@ class Vouch(str, Enum):
 
 
 @app.command("annotate")
+@ending_cleanly("Interrupted: nothing was written")
 def annotate_cli(
     input_path: Path = Arg(
-        ..., help="What to label: .txt (a document each), .jsonl (with 'text'), .spacy; or a folder"
+        ...,
+        readable=False,
+        help="What to label: .txt (a document each), .jsonl (with 'text'), .spacy; or a folder",
     ),
-    output_path: Path = Arg(..., help="The .spacy file to write"),
+    output_path: Path = Arg(..., readable=False, help="The .spacy file to write"),
     patterns: Optional[Path] = Opt(
-        None, "--patterns", "-p", help="Patterns of an entity ruler or span ruler (.jsonl)"
+        None,
+        "--patterns",
+        "-p",
+        readable=False,
+        help="Patterns of an entity ruler or span ruler (.jsonl)",
     ),
     gazetteer: Optional[Path] = Opt(
-        None, "--gazetteer", "-g", help="Lines of: phrase, tab, label, and maybe tab, id"
+        None,
+        "--gazetteer",
+        "-g",
+        readable=False,
+        help="Lines of: phrase, tab, label, and maybe tab, id",
     ),
     lang: str = Opt("en", "--lang", "-l", help="Language of the tokenizer"),
     pipeline: Optional[str] = Opt(
@@ -84,6 +97,7 @@ def annotate_cli(
             raise ValueError(f"--spans-key and --missing-key are both {spans_key!r}.")
         _check_encoding(encoding)
         files = find_inputs(input_path)
+        n_others = len(list_files(input_path)) - len(files)
         _check_output(output_path, files)
         notes, nlp = Notes(), _load(lang, pipeline)
         found = _read(patterns, gazetteer, nlp, encoding, notes)
@@ -107,7 +121,12 @@ def annotate_cli(
         Printer().fail("Nothing was labelled", str(error), exits=1)
     if not silent:
         print(summary.table(notes))
-        Printer().good(f"{summary.documents:,} documents are in {output_path}")
+        if n_others:
+            what = "1 other file was" if n_others == 1 else f"{n_others} other files were"
+            Printer().warn(f"{what} not read: only {', '.join(SUFFIXES)} are")
+        n = summary.documents
+        what = "1 document is" if n == 1 else f"{n:,} documents are"
+        Printer().good(f"{what} in {output_path}")
 
 
 def _check_encoding(encoding: str) -> None:
@@ -160,5 +179,6 @@ def _items(files: List[Path], nlp: Language, encoding: str, silent: bool) -> Ite
     # Nothing is shown if stderr is no terminal.
     disable = True if silent else None
     with tqdm(total=total, unit="B", unit_scale=True, disable=disable, leave=False) as bar:
+        names = names_of(files)
         for file in files:
-            yield from read_items(file, nlp, encoding, bar.update)
+            yield from read_items(file, nlp, encoding, bar.update, names.get(file, ""))

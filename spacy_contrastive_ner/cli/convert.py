@@ -22,6 +22,7 @@ from ..convert.sentences import SENTENCES
 from ..convert.splits import parse_split
 from ..convert.tokens import TOKENIZERS
 from .app import app
+from .signals import ending_cleanly
 
 AUTO = "auto"
 MODES = ("mentions", "documents")
@@ -57,10 +58,13 @@ def show_formats(wanted: bool) -> None:
 
 
 @app.command("convert", no_args_is_help=True)
+@ending_cleanly("Interrupted: nothing was written")
 def convert_cli(
-    input_path: Path = Arg(..., help="File or folder to convert"),
+    input_path: Path = Arg(..., readable=False, help="File or folder to convert"),
     output_path: Path = Arg(
-        ..., help="File to write, by its suffix in the format of --to; or folder"
+        ...,
+        readable=False,
+        help="File to write, by its suffix in the format of --to; or folder",
     ),
     from_: str = Opt(AUTO, "--from", "-f", help="Format of the input; by default found out"),
     to: Optional[str] = Opt(
@@ -127,12 +131,15 @@ def convert_cli(
     overwrite: bool = Opt(
         False,
         "--overwrite",
-        help="Replace the files of the same names in a folder that is not empty",
+        help="Replace the files of the same names in a folder that is not empty, or the input",
     ),
     strict: bool = Opt(False, "--strict", help="Any loss of annotation is an error"),
     skip_bad: bool = Opt(False, "--skip-bad", help="Pass over what cannot be read, and list it"),
     report: Optional[Path] = Opt(
-        None, "--report", help="File to which every decision is written, as lines of JSON"
+        None,
+        "--report",
+        readable=False,
+        help="File to which every decision is written, as lines of JSON",
     ),
     silent: bool = Opt(False, "--silent", "-S", help="Print errors only"),
 ) -> None:
@@ -196,9 +203,6 @@ def convert_cli(
         notes = Notes(skip_bad=skip_bad, strict=strict)
         result = _run(conversion, notes, report, silent)
         unused = conversion.labels.unused()
-    except KeyboardInterrupt:
-        Printer().fail("Interrupted: nothing was written")
-        raise typer.Exit(130) from None
     except OSError as error:
         # That it could not be written does not say what.
         written = output_path if report is None else f"{output_path} or {report}"
@@ -301,7 +305,9 @@ def _tell_found(found: Found, msg: Printer) -> None:
     if found.passed_over:
         names = ", ".join(path.name for path in found.passed_over[:5])
         more = ", ..." if len(found.passed_over) > 5 else ""
-        msg.warn(f"{len(found.passed_over)} other files are not read: {names}{more}")
+        n_others = len(found.passed_over)
+        what = "1 other file is" if n_others == 1 else f"{n_others} other files are"
+        msg.warn(f"{what} not read as {found.format.name}: {names}{more}")
 
 
 def _tell(
@@ -325,4 +331,5 @@ def _tell(
     if not result.summary.entities.entities:
         msg.warn("There are no entities in it")
     where = ", ".join(str(path) for path in result.outputs)
-    msg.good(f"Wrote {result.summary.documents} documents to {where}")
+    n = result.summary.documents
+    msg.good(f"Wrote {n} document{'s' * (n != 1)} to {where}")

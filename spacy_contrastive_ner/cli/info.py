@@ -21,20 +21,28 @@ from ..convert.summary import Summary, shorten
 from ..corpora.sources import find_files
 from ..files import write_atomically
 from .app import app
+from .signals import ending_cleanly
 
 NO_GROUP = Kind("documents without this span group, which count as not annotated")
 NO_WORDS = Kind("documents without any words")
 
 
 @app.command("info")
+@ending_cleanly("Interrupted")
 def info_cli(
-    path: Path = Arg(..., help="A .spacy file, or a folder that is searched for them"),
+    path: Path = Arg(
+        ..., readable=False, help="A .spacy file, or a folder that is searched for them"
+    ),
     spans_key: str = Opt("sc", "--spans-key", "-k", help="Key of the entities in doc.spans"),
     missing_key: str = Opt(
         "missing", "--missing-key", help="Key of the stretches whose annotation is unknown"
     ),
     html: Optional[Path] = Opt(
-        None, "--html", "-H", help="Page to write that shows the first documents with entities"
+        None,
+        "--html",
+        "-H",
+        readable=False,
+        help="Page to write that shows the first documents with entities",
     ),
     limit: int = Opt(20, "--limit", "-n", min=1, help="How many documents the page shows"),
     as_json: bool = Opt(False, "--json", "-j", help="Print JSON, and nothing else"),

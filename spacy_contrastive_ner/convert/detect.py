@@ -1,12 +1,13 @@
 """Which files are read, and what format they have."""
 
+import os
 from pathlib import Path
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from .format import Format
 from .notes import BadInput
 from .records import Where
-from .textfile import TextFile, decode_head, likely_encoding
+from .textfile import TextFile, decode_head, likely_encoding, line_at
 
 # So many files of a folder are looked at to recognise its format.
 MAX_LOOKED_AT = 1000
@@ -42,14 +43,24 @@ def list_files(path: Path) -> List[Path]:
         if not path.is_file():
             raise BadInput(Where(path), "it is no file and no folder", "Write it to a file first")
         return [path]
-    files = sorted(
-        file
-        for file in path.rglob("*")
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    )
+    files = sorted(_walk(path))
     if not files:
         raise BadInput(Where(path), "the folder is empty", "Correct the path of INPUT")
     return files
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    """YIELDS (Path): The files of a folder and of the folders in it."""
+
+    def refuse(error: OSError) -> None:
+        place = Where(Path(error.filename or path))
+        reason = (error.strerror or str(error)).lower()
+        raise BadInput(place, f"cannot be opened: {reason}", "Check the path and its rights")
+
+    for folder, inner, names in os.walk(path, onerror=refuse):
+        inner[:] = (name for name in inner if not name.startswith("."))
+        files = (Path(folder) / name for name in names if not name.startswith("."))
+        yield from (file for file in files if file.is_file())
 
 
 def find(
@@ -71,11 +82,19 @@ def find(
             return _single(format, "", path)
         chosen = [file for file in files if _suffix(file, format) and not is_about(file)]
         return _found(format, "", chosen or files, files)
-    recognised = [
-        (file, _recognise(file, formats.values(), encoding)) for file in files[:MAX_LOOKED_AT]
-    ]
-    known = [(file, *found) for file, found in recognised if found is not None]
+    known: List[Tuple[Path, Format, str]] = []
+    unread: List[BadInput] = []
+    for file in files[:MAX_LOOKED_AT]:
+        try:
+            recognised = _recognise(file, formats.values(), encoding)
+        except BadInput as error:
+            # Whoever reads it refuses it, or passes over it.
+            unread.append(error)
+            continue
+        known += [(file, *recognised)] if recognised is not None else []
     if not known:
+        if unread:
+            raise unread[0]
         _unknown(path, files, encoding, formats)
     first, format, reason = known[0]
     for file, other, why in known:
@@ -144,6 +163,10 @@ def _unknown(path: Path, files: List[Path], encoding: str, formats: Dict[str, Fo
             f"Say which encoding it has, for instance --encoding {likely_encoding(head.data)}, or "
             f"which format: --from with one of {names}",
         )
+    if len(files) == 1 and head.complete and not head.text.strip():
+        raise BadInput(
+            Where(files[0]), "there is nothing but white space in it", "Check how it was made"
+        )
     line = next((line for line in head.lines if line.strip()), "")
     raise BadInput(
         Where(path),
@@ -157,6 +180,6 @@ def _why(data: bytes, encoding: str) -> str:
     try:
         decode_head(data, encoding, complete=False)
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        return f" (the bytes {data[error.start : error.start + 4].hex(' ')} in line {line})"
+        found = data[error.start : error.start + 4].hex(" ")
+        return f" (the bytes {found} in line {line_at(data, error.start)})"
     return ""

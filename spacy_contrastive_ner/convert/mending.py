@@ -31,11 +31,13 @@ class Place(NamedTuple):
     text (str): The text of the record.
     where (Where): Where it was read.
     notes (Notes): Where it is counted.
+    refuse (bool): Whether offsets that are certainly wrong are bad input.
     """
 
     text: str
     where: Where
     notes: Notes
+    refuse: bool = False
 
     def tell(self, kind: Kind, entity: Entity, shown: str = "") -> None:
         """Count a decision about an entity, as it was before."""
@@ -43,25 +45,39 @@ class Place(NamedTuple):
         fragments = [list(fragment) for fragment in entity.fragments]
         self.notes.add(kind, self.where, entity.label, shown, fragments=fragments)
 
+    def drop(self, kind: Kind, entity: Entity) -> None:
+        """Refuse an entity whose offsets are wrong, or count it as lost."""
+        size = f"in a text of {len(self.text)} characters"
+        if self.refuse:
+            places = " and ".join(f"from {start} to {end}" for start, end in entity.fragments)
+            self.notes.bad(
+                self.where,
+                f"an entity ({entity.label or 'without label'}) goes {places}, {size}",
+                "Correct its offsets, or leave out such entities with --skip-bad",
+            )
+        self.tell(kind, entity, f"{_offsets(entity)} {size}")
 
-def place_of(record: Record, notes: Notes) -> Place:
+
+def place_of(record: Record, notes: Notes, refuse: bool = False) -> Place:
     """RETURNS (Place): Where something happens to a record."""
     where = record.where
     if record.id and not where.id:
         where = where._replace(id=record.id)
-    return Place(record.text, where, notes)
+    return Place(record.text, where, notes, refuse)
 
 
-def mend(record: Record, notes: Notes) -> Record:
+def mend(record: Record, notes: Notes, refuse: bool = False) -> Record:
     """Mend a record: every one passes through this after it was read. Afterwards all entities lie
     within the text, are not empty, have no white space at the edges of their fragments and are
     sorted by start, longest first; each is there once; tokens and sentences are in order.
 
     record (Record): The record.
     notes (Notes): Where it is counted what was mended or dropped.
+    refuse (bool): Whether entities beyond the text, or with negative or reversed offsets, are bad
+        input. Otherwise they are dropped.
     RETURNS (Record): The same record if nothing is wrong with it, else a new one.
     """
-    place = place_of(record, notes)
+    place = place_of(record, notes, refuse)
     entities, missing = record.entities, record.missing
     if not is_sound(entities, record.text):
         entities = _mend_entities(entities, place)
@@ -142,7 +158,7 @@ def _mend_entity(entity: Entity, place: Place) -> Optional[Entity]:
     """The entity with sound fragments, None if it has to be dropped."""
     text, n_chars = place.text, len(place.text)
     if any(start < 0 or end < start for start, end in entity.fragments):
-        place.tell(REVERSED, entity, _offsets(entity))
+        place.drop(REVERSED, entity)
         return None
     if not any(start < end for start, end in entity.fragments):
         place.tell(EMPTY, entity, _offsets(entity))
@@ -150,7 +166,7 @@ def _mend_entity(entity: Entity, place: Place) -> Optional[Entity]:
     fragments = _join(entity.fragments)
     if any(end > n_chars for _, end in fragments):
         if not _is_line_end(fragments, text):
-            place.tell(BEYOND, entity, f"{_offsets(entity)} in a text of {n_chars} characters")
+            place.drop(BEYOND, entity)
             return None
         place.tell(CUT, entity)
         fragments[-1] = (fragments[-1][0], n_chars)

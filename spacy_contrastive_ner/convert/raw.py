@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Un
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from .detect import list_files
 from .docbins import docs_in
 from .documents import ID
 from .notes import BadInput
@@ -49,13 +50,7 @@ def find_inputs(path: Path) -> List[Path]:
                 f"Name a file with one of these suffixes, or a folder of them: {kinds}",
             )
         return [path]
-    files = sorted(
-        file
-        for file in path.rglob("*")
-        if file.is_file()
-        and file.suffix in SUFFIXES
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    )
+    files = [file for file in list_files(path) if file.suffix in SUFFIXES]
     found = sorted({file.suffix for file in files})
     if len(found) != 1:
         holds = f"files of several kinds ({', '.join(found)})" if found else f"no files of {kinds}"
@@ -66,7 +61,11 @@ def find_inputs(path: Path) -> List[Path]:
 
 
 def read_items(
-    path: Path, nlp: Language, encoding: str, on_bytes: Optional[Callable[[int], None]] = None
+    path: Path,
+    nlp: Language,
+    encoding: str,
+    on_bytes: Optional[Callable[[int], None]] = None,
+    name: str = "",
 ) -> Iterator[Item]:
     """Read what is to be labelled.
 
@@ -75,11 +74,12 @@ def read_items(
     nlp (Language): The pipeline whose vocabulary documents have.
     encoding (str): The encoding of texts.
     on_bytes (Optional[Callable[[int], None]]): Told how many bytes more have been read.
+    name (str): What a text is named; by default the name of its file without suffix.
     YIELDS (Item): A text or document each.
     """
-    file = TextFile(path, encoding, on_bytes)
+    file = TextFile(path, encoding, on_bytes, name)
     if path.suffix == ".txt":
-        yield Item(file.text(), file.where(id=path.stem), path.stem)
+        yield Item(file.text(), file.where(id=file.name), file.name)
     elif path.suffix == ".jsonl":
         yield from _read_lines(file)
     else:

@@ -21,7 +21,7 @@ from .sentences import make_splitter
 from .shots import Mentions, Mode, Shots, plan_shots
 from .splits import Groups, Split, plan_split
 from .summary import Summary
-from .textfile import TextFile
+from .textfile import TextFile, names_of
 from .tokens import make_tokenizer
 
 # A single file of documents is held in memory until it is written. What is made of more bytes
@@ -53,7 +53,8 @@ class Conversion:
     shot_labels (Sequence[str]): Of which labels; all if it is empty.
     shot_mode (Mode): Whether other mentions are masked, or documents are drawn.
     seed (int): What draws depend on.
-    overwrite (bool): Whether files of the same names are replaced in a folder that is not empty.
+    overwrite (bool): Whether files of the same names are replaced in a folder that is not empty, or
+        the input itself.
     """
 
     found: Found
@@ -116,6 +117,13 @@ class Conversion:
     def check(self) -> None:
         """Stop if the output cannot be written, before anything is read."""
         check_output(self.output, self.is_folder, self.overwrite)
+        is_input = any(self.output.resolve() == file.resolve() for file in self.found.files)
+        if is_input and not self.overwrite:
+            raise BadInput(
+                Where(self.output),
+                "it is the input as well",
+                "Name another output, or say --overwrite to replace it",
+            )
         if self.is_folder and self.output.is_dir():
             self._check_folder()
         if not self.is_folder and self._is_large():
@@ -157,15 +165,17 @@ class Conversion:
         on_bytes (Optional[Callable[[int], None]]): Told how many bytes more have been read.
         YIELDS (Record): The records.
         """
+        names = names_of(self.found.files)
         for path in self.found.files:
-            file, n_read, n_skipped = TextFile(path, self.encoding, on_bytes), 0, notes.n_skipped
+            file = TextFile(path, self.encoding, on_bytes, names.get(path, ""))
+            n_read, n_skipped = 0, notes.n_skipped
             # A reader that skips what is bad in a file may stop at what concerns all of it.
             try:
                 read: Any = self.found.format.read(file, notes, **self.read)
                 with closing(read):
                     for record in read:
                         n_read += 1
-                        yield self.labels.apply(mend(record, notes), notes)
+                        yield self.labels.apply(mend(record, notes, refuse=True), notes)
             except BadInput as error:
                 rest = "; what comes after it in the file is not read" if n_read else ""
                 found = error.found + rest * notes.skip_bad
@@ -296,9 +306,10 @@ def _stop_empty(conversion: Conversion, notes: Notes) -> None:
     place = Where(conversion.found.files[0])
     name = conversion.found.format.name
     if notes.n_skipped:
-        error = notes.skipped[0]
+        error, n_more = notes.skipped[0], notes.n_skipped - 1
+        more = f"; {n_more} more could not be read (--report lists them)" if n_more else ""
         raise BadInput(
-            error.where, f"{error.found}; of the other documents none is left", error.advice
+            error.where, f"{error.found}{more}; of the other documents none is left", error.advice
         )
     raise BadInput(
         place, f"there are no documents in it, read as {name}", "Check the file, or use --from"

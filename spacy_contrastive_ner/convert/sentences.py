@@ -52,7 +52,7 @@ def make_splitter(how: str, nlp: Language, keys: Keys, notes: Notes) -> Optional
             return
         # What was one document is not to be parted by splits.
         document = record.document or record.id or f"{record.where.path.stem}-{number}"
-        for part, piece in enumerate(_pieces(doc, borders, keys.missing), 1):
+        for part, piece in enumerate(cut_at(doc, borders, keys.missing).docs, 1):
             piece.user_data[ID] = f"{record.id or document}-{part}"
             piece.user_data[DOCUMENT] = document
             yield read_doc_record(piece, record.where, keys.spans, keys.missing)
@@ -78,20 +78,6 @@ def _borders(doc: Doc, record: Record, keys: Keys, notes: Notes) -> List[int]:
             notes.add(CROSSED, record.where, entity.label, entity.text_in(record.text))
             crossed.update(inside)
     return [0, *(start for n, start in enumerate(starts) if n not in crossed), len(doc)]
-
-
-def _pieces(doc: Doc, borders: List[int], missing_key: str) -> Iterator[Doc]:
-    """Cut a document, which no span but unknown stretches crosses the borders of. All that is
-    annotated is looked at for each piece, so that long documents are cut into longer pieces first.
-    """
-    if len(borders) - 1 <= AT_ONCE:
-        yield from cut_at(doc, borders, missing_key).docs
-        return
-    step = -(-(len(borders) - 1) // AT_ONCE)
-    coarse = [*borders[:-1:step], borders[-1]]
-    for number, piece in enumerate(cut_at(doc, coarse, missing_key).docs):
-        inner = borders[number * step : (number + 1) * step + 1]
-        yield from _pieces(piece, [border - inner[0] for border in inner], missing_key)
 
 
 def _starts(doc: Doc) -> List[int]:

@@ -1,8 +1,10 @@
 """Reading text files: encodings, lines, what stands beside them."""
 
 import codecs
+import io
+import os
 from pathlib import Path
-from typing import IO, Callable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .notes import BadInput, Notes
 from .records import Where
@@ -42,6 +44,7 @@ class TextFile:
     encoding (str): Its encoding. A byte order mark at its beginning is no part of the text, except
         in `text`, if that is wanted.
     on_bytes (Optional[Callable[[int], None]]): Told how many bytes more have been read.
+    name (str): What documents are named after; by default the name of the file without its suffix.
     """
 
     def __init__(
@@ -49,7 +52,9 @@ class TextFile:
         path: Path,
         encoding: str = "utf-8",
         on_bytes: Optional[Callable[[int], None]] = None,
+        name: str = "",
     ) -> None:
+        self.name = name or path.stem
         self.path, self.encoding, self.on_bytes = path, known_encoding(encoding), on_bytes
 
     def where(self, line: int = 0, id: str = "") -> Where:
@@ -64,9 +69,8 @@ class TextFile:
         text, is_all = self._head_text(data, complete)
         if not is_all:
             # What cannot be decoded is told with its line by whoever reads the file.
-            lines = text.replace("\r\n", "\n").split("\n")[:-1]
-            return Head(self.path, data, text, lines, False)
-        lines = text.replace("\r\n", "\n").split("\n")
+            return Head(self.path, data, text, _split(text)[:-1], False)
+        lines = _split(text)
         if (complete and lines and not lines[-1]) or (not complete and len(lines) > 1):
             lines.pop()
         return Head(self.path, data, text, lines, complete)
@@ -79,26 +83,34 @@ class TextFile:
             # A character that is cut in two is no error.
             return decode_head(data, self.encoding, complete), True
         except UnicodeDecodeError as error:
-            sound = 0 if self._is_wide() else data.rfind(b"\n", 0, error.start) + 1
+            end = b"\n" if b"\n" in data else b"\r"
+            sound = 0 if self._is_wide() else data.rfind(end, 0, error.start) + 1
         try:
             return decode_head(data[:sound], self.encoding, True), False
         except UnicodeDecodeError:
             return "", False
 
     def lines(self, notes: Optional[Notes] = None) -> Iterator[Tuple[int, str]]:
-        """Read line by line, in bounded memory.
+        """Read line by line, in bounded memory; files of UTF-16 and UTF-32 are read whole. Lines end
+        with LF or CRLF; with CR if there is no other end in the beginning of the file (old Mac).
 
         notes (Optional[Notes]): Told about lines that cannot be decoded. If these are skipped, each
             is a `BadLine`. Without notes they are an error, which is the end of the file.
         YIELDS (Tuple[int, str]): The number of the line, from 1, and the line without its end.
         """
         if self._is_wide():
-            lines = self.text().split("\n")
+            text = self.text()
+            lines = _split(text)
+            _tell_ends("\r" in text and "\n" not in text, notes)
             for number, line in enumerate(lines if lines[-1] else lines[:-1], 1):
                 yield number, line.rstrip("\r")
             return
         with self._open() as file:
-            for number, data in enumerate(file, 1):
+            # What is cut off may be the half of a line end.
+            start = file.peek()[:HEAD].removesuffix(b"\r")
+            is_old = b"\r" in start and b"\n" not in start
+            _tell_ends(is_old, notes)
+            for number, data in enumerate(_lines_of_any_end(file) if is_old else file, 1):
                 self._count(len(data))
                 if number == 1 and data.startswith(b"\xef\xbb\xbf"):
                     data = data[3:]
@@ -149,9 +161,9 @@ class TextFile:
         """RETURNS (Optional[TextFile]): Another file that is read in the same way, if it is there."""
         return TextFile(path, self.encoding, self.on_bytes) if path.is_file() else None
 
-    def _open(self) -> IO[bytes]:
+    def _open(self) -> io.BufferedReader:
         try:
-            return self.path.open("rb")
+            return io.BufferedReader(self.path.open("rb", buffering=0), HEAD)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise BadInput(
@@ -170,12 +182,53 @@ class TextFile:
         try:
             return data.decode(self.encoding)
         except UnicodeDecodeError as error:
-            line = line or data[: error.start].count(b"\n") + 1
+            line = line or line_at(data, error.start)
             raise BadInput(
                 self.where(line),
                 f"the bytes {data[error.start : error.start + 4].hex(' ')} are no {self.encoding}",
                 f"Say which encoding it is, for instance --encoding {likely_encoding(data)}",
             ) from None
+
+
+def line_at(data: bytes, place: int) -> int:
+    """RETURNS (int): The number of the line at a place in a file."""
+    return data.count(b"\n" if b"\n" in data else b"\r", 0, place) + 1
+
+
+def _split(text: str) -> List[str]:
+    """RETURNS (List[str]): The lines of a text, without their ends; the last is "" if it has one."""
+    text = text.replace("\r\n", "\n")
+    return text.split("\n" if "\n" in text else "\r")
+
+
+def _lines_of_any_end(file: io.BufferedReader) -> Iterator[bytes]:
+    """YIELDS (bytes): The lines of a file, with "\\n" as their end, whatever it was."""
+    # In this encoding every byte is a character.
+    with io.TextIOWrapper(file, "latin-1", newline=None) as lines:
+        for line in lines:
+            yield line.encode("latin-1")
+
+
+def _tell_ends(is_old: bool, notes: Optional[Notes]) -> None:
+    if is_old and notes is not None:
+        notes.decided("lines end with carriage returns (old Mac)")
+
+
+def names_of(paths: Sequence[Path]) -> Dict[Path, str]:
+    """Name files that are called alike, but for their suffix, in several folders.
+
+    paths (Sequence[Path]): The files that are read together.
+    RETURNS (Dict[Path, str]): Their paths in the folder that holds all of them, without suffix.
+        Files of other names are not in it.
+    """
+    folders: Dict[str, Set[Path]] = {}
+    for path in paths:
+        folders.setdefault(path.stem, set()).add(path.parent)
+    alike = [path for path in paths if len(folders[path.stem]) > 1]
+    if not alike:
+        return {}
+    above = os.path.commonpath([path.parent for path in paths])
+    return {path: path.relative_to(above).with_suffix("").as_posix() for path in alike}
 
 
 def known_encoding(name: str) -> str:

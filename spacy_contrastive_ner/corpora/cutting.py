@@ -1,11 +1,15 @@
 """Long documents are cut into pieces, with all that is annotated on them."""
 
 import copy
+from bisect import bisect_right
 from collections import Counter
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
+from spacy.attrs import ENT_ID, ENT_IOB, ENT_KB_ID, ENT_TYPE
 from spacy.tokens import Doc, Span, SpanGroup
+
+ENTITY_ATTRS = [ENT_IOB, ENT_TYPE, ENT_KB_ID, ENT_ID]
 
 
 class Pieces(NamedTuple):
@@ -87,28 +91,121 @@ def cut_at(doc: Doc, borders: List[int], missing_key: Optional[str] = None) -> P
     missing_key (Optional[str]): The key of the stretches whose annotation is unknown.
     RETURNS (Pieces): The pieces, and what is lost.
     """
-    head = list(doc._get_array_attrs())
+    n_pieces = len(borders) - 1
+    groups = {key: _Group(group) for key, group in doc.spans.items()}
+    missing = groups.pop(missing_key, None) if missing_key is not None else None
+    shares = {key: _deal(group.spans, borders) for key, group in groups.items()}
+    cut_off = [
+        [group.spans[i] for key, group in groups.items() for i in shares[key].cut[number]]
+        for number in range(n_pieces)
+    ]
+    unknown = _deal(missing.spans if missing is not None else [], borders)
+    data = _deal_user_data(doc, borders)
+    docs: List[Doc] = []
+    for number, piece in enumerate(_bare_pieces(doc, borders)):
+        start, end = borders[number], borders[number + 1]
+        piece.has_unknown_spaces = doc.has_unknown_spaces
+        piece.user_data = data[number]
+        piece.cats.update(_cats(doc, start, end) if doc.cats else {})
+        for key, group in groups.items():
+            piece.spans[key] = _cut_group(group, shares[key].whole[number], piece, start)
+        if missing_key is not None:
+            # In the order of the group; what lies in the piece and what reaches into it.
+            kept = sorted(unknown.inside[number] + unknown.cut[number])
+            stretch = (start, end)
+            _cut_missing(missing, kept, cut_off[number], piece, stretch, missing_key)
+        docs.append(piece)
+    spans = _distinct(doc, missing_key)
+    return Pieces(docs, _crossing(spans, borders), len(spans))
+
+
+class _Group:
+    """A group of spans, which are made only once: to ask the group for one takes as long as to ask
+    it for all.
+
+    group (SpanGroup): The group.
+    """
+
+    def __init__(self, group: SpanGroup) -> None:
+        self.name, self.attrs, self.spans = group.name, group.attrs, list(group)
+
+
+class _Shares(NamedTuple):
+    """Which spans, by their numbers, each piece has.
+
+    whole (List[List[int]]): Those that are the piece's: they lie in it, and one that is empty, on a
+        border, is the next piece's.
+    inside (List[List[int]]): Those that lie in it, but no empty ones on its borders.
+    cut (List[List[int]]): Those of which it holds a part.
+    """
+
+    whole: List[List[int]]
+    inside: List[List[int]]
+    cut: List[List[int]]
+
+
+def _deal(spans: List[Span], borders: List[int]) -> _Shares:
+    """Find the pieces of each span, in time that grows with the spans and their pieces."""
+    n_pieces = len(borders) - 1
+    shares = _Shares(
+        [[] for _ in range(n_pieces)], [[] for _ in range(n_pieces)], [[] for _ in range(n_pieces)]
+    )
+    places = [(span.start, span.end) for span in spans]
+    firsts = numpy.searchsorted(borders, [start for start, _ in places], side="right") - 1
+    lasts = numpy.searchsorted(borders, [end for _, end in places], side="left") - 1
+    for i, (first, last) in enumerate(zip(firsts.tolist(), lasts.tolist())):
+        start, end = places[i]
+        if start == end:
+            # The end of the document belongs to its last piece.
+            shares.whole[min(first, n_pieces - 1)].append(i)
+            if first == last:
+                shares.inside[first].append(i)
+        elif first == last:
+            shares.whole[first].append(i)
+            shares.inside[first].append(i)
+        else:
+            for number in range(first, last + 1):
+                shares.cut[number].append(i)
+    return shares
+
+
+def _bare_pieces(doc: Doc, borders: List[int]) -> Iterator[Doc]:
+    """Cut tokens and `doc.ents` only; entities that are cut are missing.
+
+    doc (Doc): The document.
+    borders (List[int]): Where pieces begin and end, from 0 to the length of the document.
+    YIELDS (Doc): The pieces.
+    """
+    head = [attr for attr in doc._get_array_attrs() if attr not in ENTITY_ATTRS]
     # Made once for all pieces. (The stubs of as_doc do not know these arguments.)
     arrays: Dict[str, Any] = {"array_head": head, "array": doc.to_array(head)}
-    docs: List[Doc] = []
+    # To make a piece, spaCy looks at all entities of the document: here there are none.
+    bare = doc[:].as_doc(**arrays)
+    entities = doc.to_array(ENTITY_ATTRS)
+    for span in _crossing(doc.ents, borders):
+        # As spaCy does it, ids stay.
+        entities[span.start : span.end, :2] = 0
     for start, end in zip(borders, borders[1:]):
-        # The end of the document belongs to its last piece: an empty span may stand there.
-        last = end == len(doc)
-        piece = doc[start:end].as_doc(**arrays)
-        piece.has_unknown_spaces = doc.has_unknown_spaces
-        piece.user_data = _user_data(doc[start:end])
-        cut_off: List[Span] = []
-        for key, group in doc.spans.items():
-            if key != missing_key:
-                piece.spans[key] = _cut_group(group, piece, start, end, last)
-                cut_off.extend(span for span in group if _is_cut(span, start, end))
-        if missing_key is not None:
-            _cut_missing(doc, piece, start, end, missing_key, cut_off)
-        docs.append(piece)
-    inner = borders[1:-1]
-    spans = _distinct(doc, missing_key)
-    lost = [span for span in spans if any(span.start < border < span.end for border in inner)]
-    return Pieces(docs, lost, len(spans))
+        piece = bare[start:end].as_doc(**arrays)
+        piece.from_array(ENTITY_ATTRS, entities[start:end])
+        yield piece
+
+
+def _crossing(spans: Sequence[Span], borders: List[int]) -> List[Span]:
+    """The spans that are cut."""
+    afters = numpy.searchsorted(borders, [span.start for span in spans], side="right").tolist()
+    return [span for span, i in zip(spans, afters) if i < len(borders) and borders[i] < span.end]
+
+
+def _cats(doc: Doc, start: int, end: int) -> Dict[str, float]:
+    """The categories that a document holds for just these tokens, as `Span.as_doc` takes them."""
+    span = doc[start:end]
+    place = (span.start_char, span.end_char)
+    return {
+        key[2]: value
+        for key, value in doc.cats.items()
+        if isinstance(key, tuple) and len(key) == 3 and key[:2] == place
+    }
 
 
 def find_borders(doc: Doc, max_length: int, missing_key: Optional[str] = None) -> List[int]:
@@ -135,7 +232,8 @@ def find_borders(doc: Doc, max_length: int, missing_key: Optional[str] = None) -
     borders = [0]
     while n - borders[-1] > max_length:
         start, reach = borders[-1], borders[-1] + max_length
-        sentences = starts[(starts > start) & (starts <= reach)][::-1].tolist()
+        first, end = numpy.searchsorted(starts, [start, reach], side="right")
+        sentences = starts[first:end][::-1].tolist()
         border = sentences[0] if sentences else reach
         lowest = max(start + 1, border - max_length // 2)
         places = [place for place in sentences if place >= lowest]
@@ -156,46 +254,39 @@ def _distinct(doc: Doc, missing_key: Optional[str]) -> List[Span]:
     return list(seen.values())
 
 
-def _is_cut(span: Span, start: int, end: int) -> bool:
-    """Whether a piece holds a part of a span only."""
-    overlaps = span.start < end and start < span.end
-    return overlaps and not (start <= span.start and span.end <= end)
-
-
-def _cut_group(group: SpanGroup, piece: Doc, start: int, end: int, last: bool) -> SpanGroup:
+def _cut_group(group: _Group, kept: List[int], piece: Doc, start: int) -> SpanGroup:
     """What a piece holds of a group: the spans, and their share of lists in its attributes."""
-    kept = [
-        i
-        for i, span in enumerate(group)
-        if start <= span.start and span.end <= end and (span.start < end or last)
+    spans = [
+        _move(group.spans[i], piece, group.spans[i].start - start, group.spans[i].end - start)
+        for i in kept
     ]
-    spans = [_move(group[i], piece, group[i].start - start, group[i].end - start) for i in kept]
-    attrs = {key: _share(value, kept, len(group)) for key, value in group.attrs.items()}
+    attrs = {key: _share(value, kept, len(group.spans)) for key, value in group.attrs.items()}
     return SpanGroup(piece, name=group.name, spans=spans, attrs=attrs)
 
 
-def _cut_missing(doc: Doc, piece: Doc, start: int, end: int, key: str, cut_off: List[Span]) -> None:
+def _cut_missing(
+    group: Optional[_Group],
+    kept: List[int],
+    cut_off: List[Span],
+    piece: Doc,
+    stretch: Tuple[int, int],
+    key: str,
+) -> None:
     """Write the stretches of a piece whose annotation is unknown: those of the document, cut like
     its text, and what there is of lost spans."""
-    group = doc.spans.get(key)
     if group is None and not cut_off:
         return
-    unknown: List[Span] = [*(group or ()), *cut_off]
-    kept = [i for i, span in enumerate(unknown) if span.start < end and start < span.end]
+    start, end = stretch
+    there = group.spans if group is not None else []
     spans = [
-        _move(
-            unknown[i],
-            piece,
-            max(unknown[i].start, start) - start,
-            min(unknown[i].end, end) - start,
-        )
-        for i in kept
+        _move(span, piece, max(span.start, start) - start, min(span.end, end) - start)
+        for span in (*(there[i] for i in kept), *cut_off)
     ]
     attrs: Dict[str, Any] = {}
     for name, value in group.attrs.items() if group is not None else ():
         # Nothing is known that a list, one item a span, could hold about the remains of a span.
-        if not (cut_off and is_list(value, len(group or ()))):
-            attrs[name] = _share(value, kept, len(group or ()))
+        if not (cut_off and is_list(value, len(there))):
+            attrs[name] = _share(value, kept, len(there))
     piece.spans[key] = SpanGroup(
         piece, name=group.name if group is not None else key, spans=spans, attrs=attrs
     )
@@ -220,16 +311,24 @@ def _share(value: Any, kept: List[int], n: int) -> Any:
     return value[kept]
 
 
-def _user_data(span: Span) -> Dict[Any, Any]:
-    """What a piece has of the user data: all about the document, and the extension attributes of
+def _deal_user_data(doc: Doc, borders: List[int]) -> List[Dict[Any, Any]]:
+    """What each piece has of the user data: all about the document, and the extension attributes of
     the tokens and spans that are in the piece, which are known by their characters."""
-    data: Dict[Any, Any] = {}
-    for key, value in span.doc.user_data.items():
-        if isinstance(key, tuple) and len(key) == 4 and key[0] == "._." and key[2] is not None:
-            start, end = key[2], key[3]
-            if start < span.start_char or max(start + 1, end or 0) > span.end_char:
-                continue
-            end = None if end is None else end - span.start_char
-            key = (*key[:2], start - span.start_char, end)
-        data[key] = copy.copy(value)
+    pieces = [doc[start:end] for start, end in zip(borders, borders[1:])]
+    begins = [piece.start_char for piece in pieces]
+    data: List[Dict[Any, Any]] = [{} for _ in pieces]
+    for key, value in doc.user_data.items():
+        if not (
+            isinstance(key, tuple) and len(key) == 4 and key[0] == "._." and key[2] is not None
+        ):
+            for piece_data in data:
+                piece_data[key] = copy.copy(value)
+            continue
+        start, end = key[2], key[3]
+        number = bisect_right(begins, start) - 1
+        if number < 0 or max(start + 1, end or 0) > pieces[number].end_char:
+            continue
+        begin = begins[number]
+        key = (*key[:2], start - begin, None if end is None else end - begin)
+        data[number][key] = copy.copy(value)
     return data

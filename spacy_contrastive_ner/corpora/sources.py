@@ -51,8 +51,8 @@ def find_files(path: Path, what: str, hint: str = HINT) -> List[Path]:
     if not files:
         raise ValueError(
             f"{what} is to be read from the folder {str(path)!r}, but it holds no {SUFFIX} files. "
-            "Convert your data with `spacy convert`, save it with DocBin.to_disk, or correct the "
-            f"path: {hint}."
+            "Convert your data with `spacy contrastive convert`, save it with DocBin.to_disk, or "
+            f"correct the path: {hint}."
         )
     return files
 

@@ -193,3 +193,13 @@ def test_help():
         "--overwrite",
     ):
         assert option in text
+
+
+def test_files_of_other_kinds_and_of_the_same_name(folder):
+    (folder / "in" / "deep").mkdir()
+    (folder / "in" / "deep" / "a.txt").write_text("England")
+    arguments = [folder / "in", folder / "out.spacy", "--gazetteer", folder / "g.tsv"]
+    assert "not read" not in annotate(*arguments)
+    assert [doc.user_data["id"] for doc in read(folder / "out.spacy")] == ["a", "b", "deep/a"]
+    (folder / "in" / "table.csv").write_text("x")
+    assert "1 other file was not read: only .txt, .jsonl, .spacy are" in annotate(*arguments)

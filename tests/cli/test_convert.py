@@ -174,7 +174,7 @@ def test_input_that_cannot_be_used(folder):
     assert "several formats" in fails("mixed", "o.spacy")
     assert "not recognised" in fails("prose.txt", "o.spacy")
     text = call("mixed", "o.spacy", "--from", "jsonl")
-    assert "1 other files are not read: a.conll" in text
+    assert "1 other file is not read as jsonl: a.conll" in text
 
 
 def test_output_that_cannot_be_used(folder):
@@ -288,6 +288,47 @@ def test_a_bar_on_a_terminal_only(folder, monkeypatch):
     call("a.jsonl", "o.spacy")
     size = (folder / "a.jsonl").stat().st_size
     assert shown == [(size, True)]
+
+
+def test_documents_of_the_same_name_in_several_folders(folder):
+    """They are named by their paths; others keep their names. Out and in, it is the same corpus."""
+    for path, text in (("x/a", "Anna ran."), ("x/y/a", "Bob ran."), ("x/b", "Eve ran.")):
+        Path("in", path).parent.mkdir(parents=True, exist_ok=True)
+        Path("in", f"{path}.txt").write_text(text)
+        Path("in", f"{path}.ann").write_text(f"T1\tPER 0 {text.index(' ')}\t{text.split()[0]}\n")
+    call("in", "o.jsonl")
+    found = {record["id"]: record["text"] for record in lines("o.jsonl")}
+    assert found == {"a": "Anna ran.", "b": "Eve ran.", "y/a": "Bob ran."}
+    call("in", "brat", "--to", "brat")
+    assert sorted(path.name for path in Path("brat").glob("*.ann")) == ["a.ann", "b.ann", "y%2Fa.ann"]  # fmt: skip
+    call("brat", "p.jsonl")
+    assert lines("p.jsonl") == sorted(lines("o.jsonl"), key=lambda record: record["id"])
+    # Formats of sentences do the same.
+    for name in ("x", "y"):
+        Path("c", name).mkdir(parents=True)
+        Path("c", name, "a.conll").write_text("Anna B-PER\nran O\n\nBob B-PER\n\n")
+    call("c", "c.jsonl")
+    assert [record["id"] for record in lines("c.jsonl")] == ["x/a-1", "x/a-2", "y/a-1", "y/a-2"]
+
+
+def test_line_ends_of_old_macs(folder):
+    tokens, record = "Anna\tB-PER\nran\tO\n\nBob\tB-PER\n\n", (folder / "a.jsonl").read_text()
+    brat, pubtator = (
+        "T1\tPER 0 4\tAnna\nT2\tPER 5 8\tBob\n",
+        "1|t|Anna\n1|a|ran\n1\t0\t4\tAnna\tPER\n\n",
+    )
+    for name, content in (
+        ("a.conll", tokens),
+        ("b.jsonl", record),
+        ("c.ann", brat),
+        ("p.txt", pubtator),
+    ):
+        (folder / "c.txt").write_text("Anna\rBob", newline="")
+        for end in ("\n", "\r"):
+            Path(name).write_text(content.replace("\n", end), newline="")
+            told = call(name, f"{ord(end)}.jsonl")
+            assert ("lines end with carriage returns (old Mac)" in told) == (end == "\r")
+        assert lines("13.jsonl") == lines("10.jsonl") and lines("10.jsonl")[0]["spans"]
 
 
 def test_overwrite(folder):

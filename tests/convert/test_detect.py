@@ -1,5 +1,6 @@
 """Which files are read, and as what."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,41 @@ def test_what_is_not_recognised(tmp_path):
     assert "a begins with 'Hello'" in fails(tmp_path / "folder")
     with pytest.raises(ValueError, match="no encoding 'x'"):
         find(tmp_path, FORMATS, None, "x")
+
+
+def test_nothing_but_white_space(tmp_path):
+    make(tmp_path, blank_conll="\n \n\n")
+    assert "there is nothing but white space in it" in fails(tmp_path / "blank.conll")
+
+
+def test_files_that_cannot_be_opened(tmp_path, monkeypatch):
+    """They are left to whoever reads them, if others tell the format."""
+    make(tmp_path, a_jsonl=RECORD, b_jsonl=RECORD)
+    real = Path.open
+
+    def refuse(path, *arguments, **settings):
+        if path.name == "a.jsonl":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **settings)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert names(find(tmp_path, FORMATS)) == (["a.jsonl", "b.jsonl"], [])
+    (tmp_path / "b.jsonl").unlink()
+    for path in (tmp_path, tmp_path / "a.jsonl"):
+        assert "a.jsonl: cannot be opened: permission denied. Check the path" in fails(path)
+
+
+def test_folders_that_cannot_be_opened(tmp_path, monkeypatch):
+    make(tmp_path, a_jsonl=RECORD, deep__b_jsonl=RECORD)
+    real = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "deep":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert "deep: cannot be opened: permission denied. Check the path" in fails(tmp_path)
 
 
 def test_neither_file_nor_folder():

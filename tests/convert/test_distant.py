@@ -387,8 +387,11 @@ def test_inputs(tmp_path):
         find_inputs(tmp_path / "c")
     with pytest.raises(BadInput, match=r"does not tell what it holds \(\.md\)"):
         find_inputs(tmp_path / "README.md")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match=r"the folder is empty"):
+        find_inputs(tmp_path / "empty")
+    (tmp_path / "empty" / "a.md").write_text("x")
     with pytest.raises(BadInput, match=r"no files of \.txt"):
-        (tmp_path / "empty").mkdir()
         find_inputs(tmp_path / "empty")
     (tmp_path / "c.jsonl").write_text("{}")
     with pytest.raises(BadInput, match=r"files of several kinds \(\.jsonl, \.txt\)"):

@@ -55,6 +55,26 @@ def test_mended(text, before, after, kind):
     assert counts == {kind: 1} and not kind.is_loss
 
 
+WRONG_OFFSETS = "text, stretches, told", [
+    ("Bob", [(0, 40)], r"line 3 \(document 'a'\): an entity \(X\) goes from 0 to 40, in a text of 3 characters"),
+    ("Bob", [(0, 1), (-2, 2)], r"goes from 0 to 1 and from -2 to 2, .*offsets.*--skip-bad"),
+    ("Bob", [(3, 1)], r"goes from 3 to 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(*WRONG_OFFSETS)
+def test_wrong_offsets_may_be_refused(text, stretches, told):
+    record = Record(text, [fragments(*stretches), entity(0, 3, "Y")], WHERE, id="a")
+    with pytest.raises(BadInput, match=told):
+        mend(record, Notes(), refuse=True)
+    notes = Notes(skip_bad=True)
+    assert mend(record, notes, refuse=True).entities == [entity(0, 3, "Y")]
+    assert notes.n_skipped == 1 and sum(t.labels["X"] for t in notes.tallies.values()) == 1
+    # What is certain is mended all the same.
+    record = Record(text, [entity(0, 4, "X")], WHERE)
+    assert mend(record, Notes(), refuse=True).entities == [entity(0, 3, "X")]
+
+
 @pytest.mark.parametrize(
     "text, stretches, kind",
     [

@@ -207,8 +207,9 @@ def test_nothing_is_left(source, tmp_path, settings):
         file.write_text("\n")
     with pytest.raises(BadInput, match=r"a.jsonl: there are no documents in it, read as jsonl"):
         convert(make(source, tmp_path / "o", **settings), Notes())
-    (source / "b.jsonl").write_text("{\n")
-    with pytest.raises(BadInput, match=r"b.jsonl, line 1: .*of the other documents none is left"):
+    (source / "b.jsonl").write_text("{\n{\n")
+    told = r"b.jsonl, line 1: .*; 1 more could not be read \(--report.*; of the other documents none is left"
+    with pytest.raises(BadInput, match=told):
         convert(make(source, tmp_path / "o", **settings), Notes(skip_bad=True))
     assert tree(tmp_path) == ["in", "in/a.jsonl", "in/b.jsonl"]
 
@@ -260,7 +261,11 @@ def test_output_that_is_there(source, tmp_path, settings):
 
 def test_the_input_may_be_the_output(source):
     path = source / "a.jsonl"
-    convert(make(path, path, "jsonl"), Notes())
+    before = path.read_bytes()
+    with pytest.raises(BadInput, match=r"a.jsonl: it is the input as well.*--overwrite"):
+        convert(make(path, path, "jsonl"), Notes())
+    assert path.read_bytes() == before
+    convert(make(path, path, "jsonl", overwrite=True), Notes())
     again = make(path, path, "jsonl")
     assert [r.id for r in again.records(Notes(), None)] == [f"d{i}" for i in range(25)]
 

@@ -9,14 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Span
 
-from spacy_contrastive_ner.convert import sentences
 from spacy_contrastive_ner.convert.documents import Keys, annotate, read_doc_record
 from spacy_contrastive_ner.convert.mending import mend
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
 from spacy_contrastive_ner.convert.records import Entity, Record, Where, entity
 from spacy_contrastive_ner.convert.sentences import CROSSED, make_splitter
 from spacy_contrastive_ner.convert.tokens import make_tokenizer
-from spacy_contrastive_ner.corpora.cutting import cut_at
 
 from .formats.json_records import entities
 
@@ -145,21 +143,3 @@ def test_documents_without_names():
         doc = make_tokenizer("auto", NLP, notes)(record)
         names += [p.document for p in split(annotate(record, doc, NLP, Keys(), "expand", notes))]
     assert names == ["news-1", "news-1", "news-2", "news-2"]
-
-
-def test_long_documents_are_cut_in_steps(monkeypatch):
-    text = "Anna ran . " * 50
-    doc = NLP.make_doc(text)
-    doc.spans["sc"] = [doc[i : i + 1] for i in range(0, len(doc), 3)]
-    doc.spans["missing"] = [doc[4:40], doc[0:149]]
-    borders = [0, *range(6, 120, 3), 130, len(doc)]
-    expected = list(cut_at(doc, borders, "missing").docs)
-    found = list(sentences._pieces(doc, borders, "missing"))
-    assert len(found) == len(expected) == len(borders) - 1
-    for ours, theirs in zip(found, expected):
-        assert ours.text == theirs.text and ours.to_json() == theirs.to_json()
-        for key in theirs.spans:
-            places = [
-                [(span.start, span.end) for span in piece.spans[key]] for piece in (ours, theirs)
-            ]
-            assert places[0] == places[1]

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
-from spacy_contrastive_ner.convert.textfile import HEAD, BadLine, TextFile
+from spacy_contrastive_ner.convert.textfile import HEAD, BadLine, TextFile, names_of
 
 TEXT = "Zoë\r\n\n  x \u2028 \x0b y\nעברית 🦊"  # noqa: RUF001
 LINES = ["Zoë", "", "  x \u2028 \x0b y", "עברית 🦊"]
@@ -133,3 +133,62 @@ def test_the_head_ends_where_it_is_no_text(path):
     path.write_bytes("a\nb".encode("utf-16-le") + b"\n")
     head = TextFile(path, "utf-16-le").head()
     assert (head.text, head.lines) == ("", [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16"])
+@pytest.mark.parametrize("last", ["", "\r"])
+def test_carriage_returns_alone_end_lines(path, encoding, last):
+    """As on old Macs; blank lines are lines."""
+    path.write_bytes(("a\rZoë\r\rb" + last).encode(encoding))
+    notes = Notes()
+    file = TextFile(path, encoding)
+    assert list(file.lines(notes)) == [(1, "a"), (2, "Zoë"), (3, ""), (4, "b")]
+    assert notes.decisions == ["lines end with carriage returns (old Mac)"]
+    assert file.head().lines == ["a", "Zoë", "", "b"]
+    assert file.text() == "a\rZoë\r\rb" + last
+
+
+@pytest.mark.parametrize("text", ["a\rb\n\rc\n", "a\r\nb\r\n", "a\r\nb\rc", "ab"])
+def test_other_carriage_returns_end_no_lines(path, text):
+    notes = Notes()
+    path.write_text(text, newline="")
+    parts = text.removesuffix("\n").split("\n")
+    assert [line for _, line in TextFile(path).lines(notes)] == [
+        p.removesuffix("\r") for p in parts
+    ]
+    assert not notes.decisions
+
+
+def test_line_ends_on_the_border_of_what_is_looked_at(path):
+    first = "a" * (HEAD - 1)
+    path.write_bytes(f"{first}\r\nb\rc\r\n".encode())
+    assert list(TextFile(path).lines()) == [(1, first), (2, "b\rc")]
+
+
+def test_long_files_with_carriage_returns(path):
+    """Each line once, also where pieces that are read end within a line end."""
+    lines = ["x" * (i % 97) for i in range(9000)]
+    path.write_bytes(("\r".join(lines) + "\r\nlast\n").encode())
+    assert [line for _, line in TextFile(path).lines()] == [*lines, "last"]
+    counted = []
+    assert list(TextFile(path, on_bytes=counted.append).lines())
+    # A line end of two characters counts as one.
+    assert sum(counted) == path.stat().st_size - 1
+
+
+def test_undecodable_lines_that_end_with_carriage_returns(path):
+    path.write_bytes(b"a\rb\r\xff\rc\r")
+    with pytest.raises(BadInput, match=r"line 3: the bytes ff"):
+        list(TextFile(path).lines())
+    with pytest.raises(BadInput, match=r"line 3: the bytes ff"):
+        TextFile(path).text()
+    assert TextFile(path).head().lines == ["a", "b"]
+
+
+def test_names_of_files(tmp_path):
+    paths = [tmp_path / name for name in ("a.ann", "a.txt", "b.ann", "x/a.ann", "x/y/c.d.ann", "y/c.d.ann")]  # fmt: skip
+    named = {path.relative_to(tmp_path).as_posix(): name for path, name in names_of(paths).items()}
+    assert named == {"a.ann": "a", "a.txt": "a", "x/a.ann": "x/a",
+                     "x/y/c.d.ann": "x/y/c.d", "y/c.d.ann": "y/c.d"}  # fmt: skip
+    assert names_of(paths[:3]) == {} == names_of([])
+    assert TextFile(paths[0]).name == "a" and TextFile(paths[0], name="x/a").name == "x/a"

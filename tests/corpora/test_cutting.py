@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span, SpanGroup
 
+from spacy_contrastive_ner.corpora import cutting
 from spacy_contrastive_ner.corpora.cutting import cut, find_borders
 
 from .random_docs import plain_doc, random_doc, triples
@@ -212,3 +213,132 @@ def test_empty_spans_are_in_one_piece_each():
         [(0, 0, "A"), (3, 3, "A")],
     ]
     assert not result.lost
+
+
+def naive_cut_at(doc, borders, missing_key):
+    """Every piece looks at all of the document."""
+    docs = []
+    for start, end in zip(borders, borders[1:]):
+        piece = doc[start:end].as_doc(copy_user_data=False)
+        piece.user_data = naive_user_data(doc[start:end])
+        cut_off = []
+        for key, group in doc.spans.items():
+            if key == missing_key:
+                continue
+            kept = [
+                i
+                for i, s in enumerate(group)
+                if start <= s.start and s.end <= end and (s.start < end or end == len(doc))
+            ]
+            naive_write(group, group, kept, piece, start, end, key)
+            cut_off += [
+                s
+                for s in group
+                if s.start < end and start < s.end and not (start <= s.start and s.end <= end)
+            ]
+        group = doc.spans.get(missing_key) if missing_key else None
+        if missing_key and (group is not None or cut_off):
+            spans = [*(group or []), *cut_off]
+            kept = [i for i, s in enumerate(spans) if s.start < end and start < s.end]
+            naive_write(group, spans, kept, piece, start, end, missing_key, bool(cut_off))
+        docs.append(piece)
+    return docs
+
+
+def naive_write(group, spans, kept, piece, start, end, key, has_remains=False):
+    moved = []
+    for i in kept:
+        a, b = max(spans[i].start, start) - start, min(spans[i].end, end) - start
+        moved.append(Span(piece, a, b, spans[i].label, kb_id=spans[i].kb_id, span_id=spans[i].id))
+    attrs = {}
+    for name, value in group.attrs.items() if group is not None else ():
+        if not isinstance(value, list) or len(value) != len(group):
+            attrs[name] = value
+        elif not has_remains:
+            attrs[name] = [value[i] for i in kept]
+    name = key if group is None else group.name
+    piece.spans[key] = SpanGroup(piece, name=name, spans=moved, attrs=attrs)
+
+
+def naive_user_data(span):
+    data = {}
+    for key, value in span.doc.user_data.items():
+        if isinstance(key, tuple) and key[2] is not None:
+            start, end = key[2], key[3]
+            if start < span.start_char or max(start + 1, end or 0) > span.end_char:
+                continue
+            key = (*key[:2], start - span.start_char, end and end - span.start_char)
+        data[key] = value
+    return data
+
+
+def everything(doc):
+    groups = {
+        key: (group.name, [describe(span) for span in group], group.attrs)
+        for key, group in doc.spans.items()
+    }
+    tokens = [(t.text_with_ws, t.tag_, t.dep_, t.head.i, t.is_sent_start, t.ent_iob, t.ent_type_, t.ent_kb_id_, t.ent_id_) for t in doc]  # fmt: skip
+    return tokens, groups, dict(doc.user_data), dict(doc.cats)
+
+
+@pytest.fixture(scope="module")
+def extension():
+    for kind in (spacy.tokens.Token, Span):
+        if not kind.has_extension("cutting"):
+            kind.set_extension("cutting", default=None)
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 10**6), parsed=st.booleans(),
+       key=st.sampled_from([None, "unknown", "absent"]))  # fmt: skip
+def test_pieces_are_as_if_each_was_cut_from_the_whole(extension, seed, parsed, key):
+    rng = random.Random(seed)
+    doc = random_doc(VOCAB, rng, missing=rng.random() < 0.7)
+    n = len(doc)
+    if parsed:
+        root = rng.randrange(n)
+        # Without circles: each token hangs on one that is nearer to the root.
+        heads = [i if i == root else rng.randrange(i + 1, root + 1) if i < root else rng.randrange(root, i) for i in range(n)]  # fmt: skip
+        doc = with_heads(doc, heads)
+    doc.spans["void"] = SpanGroup(doc, spans=[Span(doc, i, i, "V") for i in rng.choices(range(n + 1), k=4)], attrs={"n": [1, 2, 3, 4]})  # fmt: skip
+    if "unknown" in doc.spans:
+        doc.spans["unknown"] += [Span(doc, i, i, "V") for i in rng.choices(range(n + 1), k=3)]
+        doc.spans["unknown"].attrs["n"] = list(range(len(doc.spans["unknown"])))
+    for _ in range(4):
+        a = rng.randrange(n)
+        doc[a]._.cutting = a
+        doc[a : rng.randint(a + 1, n)]._.cutting = a
+    borders = sorted({0, n, *rng.choices(range(n + 1), k=rng.randint(0, 20))})
+    some = doc[borders[0] : borders[1]]
+    doc.cats[(some.start_char, some.end_char, "first")] = 0.5
+    found = cutting.cut_at(doc, borders, key).docs
+    expected = naive_cut_at(doc, borders, key)
+    assert [everything(piece) for piece in found] == [everything(piece) for piece in expected]
+    assert found[0].cats == {"first": 0.5}
+
+
+def with_heads(doc, heads):
+    """The same document with a tree."""
+    parsed = Doc(
+        doc.vocab,
+        words=[t.text for t in doc],
+        spaces=[bool(t.whitespace_) for t in doc],
+        tags=[t.tag_ for t in doc],
+        heads=heads,
+        deps=["dep"] * len(doc),
+    )
+    for key, group in doc.spans.items():
+        spans = [Span(parsed, s.start, s.end, s.label, kb_id=s.kb_id, span_id=s.id) for s in group]
+        parsed.spans[key] = SpanGroup(parsed, name=group.name, spans=spans, attrs=group.attrs)
+    parsed.set_ents([Span(parsed, e.start, e.end, e.label) for e in doc.ents])
+    parsed.user_data.update(doc.user_data)
+    return parsed
+
+
+def test_groups_are_read_once(monkeypatch):
+    """To read a group takes as long as it has spans, and pieces are as many."""
+    doc = make(300, spans=[(i, i + 2, "A") for i in range(0, 290, 3)])
+    doc.set_ents([Span(doc, i, i + 2, "A") for i in range(0, 290, 3)])
+    made, real = [], cutting._Group
+    monkeypatch.setattr(cutting, "_Group", lambda group: made.append(1) or real(group))
+    assert len(cut(doc, 2).docs) >= 150 and len(made) == 1

@@ -1,12 +1,12 @@
-"""The formats, one a file. To add one is to write its file and to name it here."""
+"""The formats, one a file, or a folder where a file would get long: there `read` begins. To add one
+is to write its file and to name it here. What several are made of is in `shared`.
+"""
 
 from typing import Dict
 
 from ..format import Format
 from . import (
     binder,
-    bioc,
-    bioc_json,
     brat,
     columns,
     conllu,
@@ -21,6 +21,8 @@ from . import (
     uima,
     webanno,
 )
+from .bioc import read_json as bioc_json
+from .bioc import read_xml as bioc_xml
 
 # Of several formats that recognise a file the first is taken: the most particular come first. Of
 # several with the same suffix the last is written.
@@ -30,7 +32,7 @@ FORMATS: Dict[str, Format] = {
         docbin,
         webanno,
         uima,
-        bioc,
+        bioc_xml,
         bioc_json,
         inline_xml,
         pubtator,

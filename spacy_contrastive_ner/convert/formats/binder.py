@@ -7,7 +7,7 @@ from ..format import Format
 from ..notes import Kind, Notes
 from ..records import Record, Stretch, Where, entity
 from ..textfile import Head, TextFile
-from .json_lines import (
+from .shared.json_lines import (
     Wrong,
     count_unwritten,
     first_value,

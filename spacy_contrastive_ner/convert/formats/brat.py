@@ -79,7 +79,7 @@ def read(
     if files is None:
         return
     text_file, sources = files
-    id = unescape(file.path.stem)
+    id = unescape(file.name)
     where = (sources[0] if sources else file).where(id=id)
     mentions = _read_annotations(sources, notes)
     if surfaces == "ignore":

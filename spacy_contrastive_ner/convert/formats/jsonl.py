@@ -8,7 +8,7 @@ from ..format import Format
 from ..notes import Kind, Notes
 from ..records import Entity, Record
 from ..textfile import Head, TextFile
-from .json_lines import (
+from .shared.json_lines import (
     Wrong,
     count_unwritten,
     first_value,
@@ -21,8 +21,8 @@ from .json_lines import (
     write_lines,
     written_meta,
 )
-from .json_spans import Span, read_pairs, read_spans, read_tokens
-from .offsets import Evidence, Reading, Ruler, Sample, Settler, stated
+from .shared.json_spans import Span, read_pairs, read_spans, read_tokens
+from .shared.offsets import Evidence, Reading, Ruler, Sample, Settler, stated
 
 REJECTED = Kind("record that was rejected, passed over")
 IGNORED = Kind("record that was ignored by the annotator, passed over")

@@ -7,7 +7,7 @@ from ..format import Format
 from ..notes import BadInput, Kind, Notes
 from ..records import Entity, Record, entity
 from ..textfile import Head, TextFile
-from .json_lines import (
+from .shared.json_lines import (
     Wrong,
     count_unwritten,
     first_value,
@@ -19,7 +19,7 @@ from .json_lines import (
     whole_number,
     write_lines,
 )
-from .offsets import Evidence, Reading, Sample, judge
+from .shared.offsets import Evidence, Reading, Sample, judge
 
 NO_ENTITIES = Kind('record without "ners", read as having no entities')
 

@@ -6,10 +6,10 @@ from ..format import Format
 from ..notes import Kind, Notes
 from ..records import Entity, Record, Stretch, Where, entity
 from ..textfile import Head, TextFile
-from .json_lines import Wrong, first_value, kind_of, name_of, objects
-from .json_spans import read_spans
-from .spacing import find_in
-from .tags import TagReader
+from .shared.json_lines import Wrong, first_value, kind_of, name_of, objects
+from .shared.json_spans import read_spans
+from .shared.spacing import find_in
+from .shared.tags import TagReader
 
 ORPHAN = Kind("tag that continues nothing, read as the first of an entity")
 NO_END = Kind("entity without an end (L-), ended where its tags do")

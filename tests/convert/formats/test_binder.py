@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_contrastive_ner.convert.formats import binder, json_lines
+from spacy_contrastive_ner.convert.formats import binder
 from spacy_contrastive_ner.convert.formats.binder import FORMAT
+from spacy_contrastive_ner.convert.formats.shared import json_lines
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
 from spacy_contrastive_ner.convert.records import Entity, Record, Where, entity
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from spacy_contrastive_ner.convert.formats import bioc, bioc_json
-from spacy_contrastive_ner.convert.formats.bioc_documents import (
+from spacy_contrastive_ner.convert.formats.bioc import read_json as bioc_json
+from spacy_contrastive_ner.convert.formats.bioc import read_xml as bioc
+from spacy_contrastive_ner.convert.formats.bioc.documents import (
     JOINED,
     NO_PLACE,
     RELATIONS,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spacy_contrastive_ner.convert.formats.conllu import read, recognise
+from spacy_contrastive_ner.convert.formats.conllu.read import read, recognise
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
 from spacy_contrastive_ner.convert.records import Record
 from spacy_contrastive_ner.convert.textfile import TextFile

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_contrastive_ner.convert.formats.inline_walk import (
+from spacy_contrastive_ner.convert.formats.inline_xml.read import AMPERSAND, FORMAT, read, recognise
+from spacy_contrastive_ner.convert.formats.inline_xml.walk import (
     ALTERNATIVE,
     COMPOSITE,
     EMPTY,
@@ -16,7 +17,6 @@ from spacy_contrastive_ner.convert.formats.inline_walk import (
     UNEQUAL,
     parts_of,
 )
-from spacy_contrastive_ner.convert.formats.inline_xml import AMPERSAND, FORMAT, read, recognise
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
 from spacy_contrastive_ner.convert.textfile import TextFile
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Span
 
-from spacy_contrastive_ner.convert.formats import json_lines, jsonl
+from spacy_contrastive_ner.convert.formats import jsonl
 from spacy_contrastive_ner.convert.formats.jsonl import FORMAT
+from spacy_contrastive_ner.convert.formats.shared import json_lines
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
 from spacy_contrastive_ner.convert.records import Record, Where, entity
 from spacy_contrastive_ner.convert.textfile import TextFile
@@ -290,7 +291,7 @@ def test_lines_are_streamed(tmp_path):
 
 def jsonl_batch():
     """How many records of the corpus are held back at most."""
-    from spacy_contrastive_ner.convert.formats.offsets import ENOUGH_SPANS
+    from spacy_contrastive_ner.convert.formats.shared.offsets import ENOUGH_SPANS
 
     return ENOUGH_SPANS // 2
 

@@ -6,13 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_contrastive_ner.convert.formats import (
-    json_lines,
-    label_studio,
-    label_studio_regions,
-    label_studio_tasks,
-)
-from spacy_contrastive_ner.convert.formats.label_studio import FORMAT
+from spacy_contrastive_ner.convert.formats.label_studio import FORMAT, regions, tasks
+from spacy_contrastive_ner.convert.formats.label_studio import read as label_studio
+from spacy_contrastive_ner.convert.formats.shared import json_lines
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
 from spacy_contrastive_ner.convert.records import Entity, Record, Where, entity
 
@@ -132,7 +128,7 @@ def test_cancelled_and_unannotated(tmp_path):
     assert counts(notes) == {
         label_studio.CANCELLED: 2,
         label_studio.NOT_ANNOTATED: 1,
-        label_studio_tasks.PREDICTIONS: 1,
+        tasks.PREDICTIONS: 1,
     }
 
 
@@ -149,9 +145,9 @@ def test_other_results(tmp_path):
     (record,) = read(FORMAT, path, notes)
     assert spans(record) == [("Anna Lee", "PER")]
     assert counts(notes) == {
-        label_studio_regions.RELATIONS: 1,
-        label_studio_regions.OTHER: 1,
-        label_studio_regions.NO_LABEL: 1,
+        regions.RELATIONS: 1,
+        regions.OTHER: 1,
+        regions.NO_LABEL: 1,
     }
 
 
@@ -249,7 +245,7 @@ def test_stray_regions_are_mended(tmp_path):
     notes = Notes()
     got = read(FORMAT, array(tmp_path / "a.json", *values), notes)
     assert all(spans(record) == [("Anna", "X"), ("Rom", "X")] for record in got)
-    assert counts(notes) == {label_studio_regions.MENDED: 2}
+    assert counts(notes) == {regions.MENDED: 2}
 
 
 def test_texts_of_regions_have_escaped_line_ends(tmp_path):
@@ -265,7 +261,7 @@ def test_text_of_a_region_that_is_elsewhere(tmp_path):
     notes = Notes()
     (record,) = read(FORMAT, array(tmp_path / "a.json", task(marked(region(5, 8, "X", surface="nna L")))), notes)  # fmt: skip
     assert spans(record) == [("Lee", "X")]
-    assert counts(notes) == {label_studio_regions.OTHER_SURFACE: 1}
+    assert counts(notes) == {regions.OTHER_SURFACE: 1}
 
 
 def html(start, end, surface="Anna Lee", **more):

@@ -2,13 +2,16 @@
 
 import pytest
 
-from spacy_contrastive_ner.convert.formats.offset_tsv import (
+from spacy_contrastive_ner.convert.formats.offset_tsv.columns import (
+    columns_by_content,
+    columns_by_name,
+)
+from spacy_contrastive_ner.convert.formats.offset_tsv.read import (
     LEFT_TO_OTHER,
     NOT_ANNOTATED,
     read,
     recognise,
 )
-from spacy_contrastive_ner.convert.formats.tsv_columns import columns_by_content, columns_by_name
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
 from spacy_contrastive_ner.convert.records import Entity, entity
 from spacy_contrastive_ner.convert.standoff import MOVED, UNLIKE

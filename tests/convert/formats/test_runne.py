@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_contrastive_ner.convert.formats import json_lines, runne
+from spacy_contrastive_ner.convert.formats import runne
 from spacy_contrastive_ner.convert.formats.runne import FORMAT
+from spacy_contrastive_ner.convert.formats.shared import json_lines
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
 from spacy_contrastive_ner.convert.records import Entity, Record, Where, entity
 

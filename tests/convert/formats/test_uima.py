@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_contrastive_ner.convert.formats.uima import (
+from spacy_contrastive_ner.convert.formats.uima.read import (
     FORMAT,
     NO_ANNOTATOR,
     NO_LABEL,

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_contrastive_ner.convert.formats.webanno import (
+from spacy_contrastive_ner.convert.formats.webanno.lines import MISMATCH
+from spacy_contrastive_ner.convert.formats.webanno.read import (
     CHAIN,
     FORMAT,
     NO_LABEL,
@@ -13,7 +14,6 @@ from spacy_contrastive_ner.convert.formats.webanno import (
     RELATION,
     read,
 )
-from spacy_contrastive_ner.convert.formats.webanno_lines import MISMATCH
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
 from spacy_contrastive_ner.convert.textfile import TextFile
 

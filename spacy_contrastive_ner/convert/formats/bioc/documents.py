@@ -5,9 +5,9 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..notes import Kind, Notes
-from ..records import Record, Stretch, Where
-from ..standoff import Fitted, Mention, fit, parts_of_types, settle
+from ...notes import Kind, Notes
+from ...records import Record, Stretch, Where
+from ...standoff import Fitted, Mention, fit, parts_of_types, settle
 
 RELATIONS = Kind("Relations passed over")
 NO_PLACE = Kind("Annotations of documents, without a place in the text, passed over")

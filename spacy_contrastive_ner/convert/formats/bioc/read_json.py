@@ -2,12 +2,12 @@
 
 from typing import Any, Dict, Iterator, Literal, Optional
 
-from ..format import Format
-from ..notes import Notes
-from ..records import Record
-from ..textfile import Head, TextFile
-from .bioc_documents import Options, read_document
-from .json_lines import first_value, objects
+from ...format import Format
+from ...notes import Notes
+from ...records import Record
+from ...textfile import Head, TextFile
+from ..shared.json_lines import first_value, objects
+from .documents import Options, read_document
 
 
 def recognise(head: Head) -> Optional[str]:

@@ -4,12 +4,12 @@ import re
 from typing import Any, Dict, Iterator, Literal, Optional
 from xml.etree.ElementTree import Element
 
-from ..format import Format
-from ..notes import Notes
-from ..records import Record
-from ..safe_xml import BadXML, elements
-from ..textfile import Head, TextFile
-from .bioc_documents import Options, read_document
+from ...format import Format
+from ...notes import Notes
+from ...records import Record
+from ...safe_xml import BadXML, elements
+from ...textfile import Head, TextFile
+from .documents import Options, read_document
 
 COLLECTION = re.compile(r"<collection[\s>]")
 INSIDE = re.compile(r"<passage[\s>/]|<document[\s>/]|BioC\.dtd")

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..notes import Kind, Notes
-from ..records import Stretch
-from ..textfile import BadLine, TextFile
-from .columns_layout import Layout
-from .columns_marks import DOCSTART, DOCUMENT, NAMED_DOCSTART, SENTENCE_ID, SOURCE, TEXT
-from .spacing import find_in, kb_id_of, spacing_of
+from ...notes import Kind, Notes
+from ...records import Stretch
+from ...textfile import BadLine, TextFile
+from ..shared.spacing import find_in, kb_id_of, spacing_of
+from .layout import Layout
+from .marks import DOCSTART, DOCUMENT, NAMED_DOCSTART, SENTENCE_ID, SOURCE, TEXT
 
 ORPHAN = Kind("tag that continues nothing: it opens an entity")
 UNFINISHED = Kind("entity whose last tag does not end it: it ends there")

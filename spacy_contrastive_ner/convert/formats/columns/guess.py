@@ -4,10 +4,10 @@ import re
 from collections import Counter
 from typing import List, Optional, Sequence, Tuple
 
-from .columns_layout import Layout, NotColumns, Wanted
-from .columns_marks import DOCSTART, DOCUMENT
-from .spacing import TELLS_SPACING
-from .tags import CHUNKS, OUTSIDE, TagReader, scheme_of
+from ..shared.spacing import TELLS_SPACING
+from ..shared.tags import CHUNKS, OUTSIDE, TagReader, scheme_of
+from .layout import Layout, NotColumns, Wanted
+from .marks import DOCSTART, DOCUMENT
 
 # How columns of tokens and of remarks are called in headers.
 TOKEN_NAMES = ("FORM", "TOKEN", "TOKENS", "WORD", "WORDS")

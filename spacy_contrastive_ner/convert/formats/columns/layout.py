@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
-from .tags import TagReader
+from ..shared.tags import TagReader
 
 BLANKS = re.compile(r"[ \t]+")
 

@@ -25,10 +25,10 @@ import re
 from typing import Dict, Iterator, List, Optional, Tuple
 from urllib.parse import unquote
 
-from ..notes import Notes
-from ..records import Entity, Record, Stretch
-from ..textfile import TextFile
-from .columns_blocks import Block, Sentence, SentenceReader
+from ...notes import Notes
+from ...records import Entity, Record, Stretch
+from ...textfile import TextFile
+from .blocks import Block, Sentence, SentenceReader
 
 COMMENT = re.compile(r"# ([a-z_ ]+?)(?: = (.*))?", re.DOTALL)
 RANGES = re.compile(r" ?((?:\d+-\d+ ?)+)(?:KB=(.*))?", re.DOTALL)

@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import Iterable, Iterator, List, Literal, Optional
 
-from ..format import Format
-from ..notes import Notes
-from ..records import Entity, Record, Stretch
-from ..textfile import Head, TextFile
-from .columns_blocks import Block, BlockReader, Sentence, SentenceReader
-from .columns_guess import find_layout
-from .columns_layout import Layout, NotColumns, Wanted
-from .columns_plus import read_own
-from .columns_write import write_plain, write_plus
-from .conllu_layout import is_conllu
+from ...format import Format
+from ...notes import Notes
+from ...records import Entity, Record, Stretch
+from ...textfile import Head, TextFile
+from ..conllu.layout import is_conllu
+from .blocks import Block, BlockReader, Sentence, SentenceReader
+from .guess import find_layout
+from .layout import Layout, NotColumns, Wanted
+from .plus import read_own
+from .write import write_plain, write_plus
 
 # What stands between sentences of a document if the file does not say it.
 OWN_SUFFIXES = (".conll", ".iob", ".iob2", ".bio", ".bioes", ".bmes")
@@ -118,7 +118,7 @@ def _read_sentences(
     blocks: Iterator[Block], sentences: SentenceReader, file: TextFile
 ) -> Iterator[Record]:
     """Make each sentence a record. The marks say which document it is of."""
-    stem = file.path.stem
+    stem = file.name
     n = n_documents = 0
     document = ""
     for block in blocks:
@@ -198,7 +198,7 @@ def _read_documents(
     blocks: Iterator[Block], sentences: SentenceReader, file: TextFile, whole: bool
 ) -> Iterator[Record]:
     """Make the sentences of a document, or of the whole file, a record."""
-    stem = file.path.stem
+    stem = file.name
     n = 1
     growing = Growing(file, stem if whole else f"{stem}-{n}")
     for block in blocks:

@@ -5,12 +5,12 @@ import tempfile
 from pathlib import Path
 from typing import IO, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..notes import Kind, Notes
-from ..records import Entity, Record, Stretch
-from .columns_marks import DOCSTART
-from .columns_plus import write_discontinuous, write_json, write_label, write_value
-from .spacing import escape
-from .tags import Span, layers_of, write_tags
+from ...notes import Kind, Notes
+from ...records import Entity, Record, Stretch
+from ..shared.spacing import escape
+from ..shared.tags import Span, layers_of, write_tags
+from .marks import DOCSTART
+from .plus import write_discontinuous, write_json, write_label, write_value
 
 NOT_AT_TOKENS = Kind("entity that does not begin and end with a token: not written", is_loss=True)
 SPLIT_UP = Kind("discontinuous entity: its parts are written as entities", is_loss=True)

@@ -4,8 +4,8 @@ import re
 from typing import Dict, List, NamedTuple, Optional, Tuple
 from urllib.parse import unquote
 
-from ..notes import Kind, Notes
-from ..textfile import TextFile
+from ...notes import Kind, Notes
+from ...textfile import TextFile
 
 UNOPENED = Kind("bracket that closes nothing: passed over", is_loss=True)
 UNCLOSED = Kind("bracket that is never closed: its entity is left out", is_loss=True)

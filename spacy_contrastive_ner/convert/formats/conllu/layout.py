@@ -3,7 +3,7 @@
 import re
 from typing import Optional
 
-from ..textfile import Head
+from ...textfile import Head
 
 ID = re.compile(r"\d+(?:[-.]\d+)?")
 GLOBAL = re.compile(r"#\s*global\.Entity\s*=\s*(\S+)")

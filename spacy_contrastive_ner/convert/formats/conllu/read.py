@@ -11,14 +11,14 @@ or as tags there (name=B-ORG), as in NorNE.
 from dataclasses import dataclass, field
 from typing import Callable, Iterator, List, Literal, Optional, Tuple
 
-from ..format import Format
-from ..notes import Kind, Notes
-from ..records import Entity, Record, Stretch
-from ..textfile import BadLine, Head, TextFile
-from .conllu_brackets import Brackets, Mention, fields_of
-from .conllu_layout import GLOBAL, ID, TAG, is_conllu
-from .spacing import spacing_of
-from .tags import TagReader
+from ...format import Format
+from ...notes import Kind, Notes
+from ...records import Entity, Record, Stretch
+from ...textfile import BadLine, Head, TextFile
+from ..shared.spacing import spacing_of
+from ..shared.tags import TagReader
+from .brackets import Brackets, Mention, fields_of
+from .layout import GLOBAL, ID, TAG, is_conllu
 
 NO_SURFACE = Kind("entity of empty nodes only: it is not in the text", is_loss=True)
 PART_OF_TOKEN = Kind("entity that cuts a multiword token: it gets all of it", is_loss=True)
@@ -109,7 +109,7 @@ def _read_documents(
     file: TextFile, notes: Notes, unit: str, start: Callable[[], "Document"]
 ) -> Iterator[Record]:
     """YIELDS (Record): The sentences, documents or the file, each begun by `start`."""
-    stem = file.path.stem
+    stem = file.name
     name, n_documents, n = "", 0, 0
     growing = start()
     for sentence in _sentences(file, notes):

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Dict, FrozenSet, Iterable, List, Optional
 
-from ..safe_xml import Event
+from ...safe_xml import Event
 
 
 def words(text: str) -> FrozenSet[str]:

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 from typing import Dict, Iterator, List, Literal, Optional, Set
 
-from ..format import Format
-from ..notes import BadInput, Kind, Notes
-from ..records import Record
-from ..safe_xml import BadXML, Event, decode, encoding_of, text_events
-from ..textfile import Head, TextFile, decode_head
-from .inline_elements import (
+from ...format import Format
+from ...notes import BadInput, Kind, Notes
+from ...records import Record
+from ...safe_xml import BadXML, Event, decode, encoding_of, text_events
+from ...textfile import Head, TextFile, decode_head
+from .elements import (
     SENTENCES,
     TEXTS,
     WRAP,
@@ -20,7 +20,7 @@ from .inline_elements import (
     find_label,
     survey,
 )
-from .inline_walk import Choices, Walk
+from .walk import Choices, Walk
 
 AMPERSAND = Kind("a bare & read as such")
 

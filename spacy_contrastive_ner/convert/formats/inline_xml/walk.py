@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Iterable, Iterator, List, Optional
 
-from ..notes import Kind, Notes
-from ..records import Entity, Record, Stretch, entity
-from ..safe_xml import Event
-from ..textfile import TextFile
-from .inline_elements import (
+from ...notes import Kind, Notes
+from ...records import Entity, Record, Stretch, entity
+from ...safe_xml import Event
+from ...textfile import TextFile
+from .elements import (
     ALTERNATIVES,
     BLOCKS,
     NAME_ATTRIBUTES,
@@ -162,7 +162,7 @@ class Walk:
             name = name or (attribute(attrs, key) or "").strip()
         self.n_records += 1
         if not name:
-            name = self.file.path.stem
+            name = self.file.name
             name += f"-{self.n_records}" if self.roles.documents else ""
         where = self.file.where(begin.line if begin is not None else 1, name)
         if not piece.text.strip():

@@ -5,11 +5,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Literal, NamedTuple, Optional, Tuple
 
-from ..format import Format
-from ..notes import BadInput, Kind, Notes
-from ..records import Entity, Record, entity
-from ..textfile import Head, TextFile
-from .json_lines import (
+from ...format import Format
+from ...notes import BadInput, Kind, Notes
+from ...records import Entity, Record, entity
+from ...textfile import Head, TextFile
+from ..shared.json_lines import (
     Wrong,
     count_unwritten,
     first_value,
@@ -19,8 +19,8 @@ from .json_lines import (
     read_meta,
     written_meta,
 )
-from .label_studio_regions import LINK, RULES, Region, Rulers, choose_rule, place_of, regions_of
-from .label_studio_tasks import Annotation, Task, tasks_of
+from .regions import LINK, RULES, Region, Rulers, choose_rule, place_of, regions_of
+from .tasks import Annotation, Task, tasks_of
 
 CANCELLED = Kind("annotation that was cancelled or skipped, passed over")
 NOT_ANNOTATED = Kind("task that nobody annotated, passed over")

@@ -4,11 +4,11 @@ import re
 from collections import Counter
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
-from ..notes import Kind, Notes
-from ..records import Record, Stretch, Where
-from .json_lines import Wrong, kind_of, name_of, whole_number
-from .label_studio_tasks import Annotation
-from .offsets import Ruler, squeezed
+from ...notes import Kind, Notes
+from ...records import Record, Stretch, Where
+from ..shared.json_lines import Wrong, kind_of, name_of, whole_number
+from ..shared.offsets import Ruler, squeezed
+from .tasks import Annotation
 
 RELATIONS = Kind("relation between entities, passed over")
 NO_LABEL = Kind("region without a label, passed over", True)

@@ -2,10 +2,10 @@
 
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
-from ..notes import Kind, Notes
-from ..records import Where
-from ..textfile import TextFile
-from .json_lines import kind_of, name_of, objects
+from ...notes import Kind, Notes
+from ...records import Where
+from ...textfile import TextFile
+from ..shared.json_lines import kind_of, name_of, objects
 
 PREDICTIONS = Kind("prediction of a model, passed over")
 

@@ -6,12 +6,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Dict, FrozenSet, Iterable, Iterator, List, Literal, Optional, Set, Tuple
 
-from ..format import Format
-from ..notes import BadInput, Kind, Notes
-from ..records import Record, Where
-from ..standoff import Mention, fit, settle, without_surfaces
-from ..textfile import BadLine, Head, TextFile
-from .tsv_columns import NO_VALUE, Columns, columns_by_content, columns_by_name, fragments_of
+from ...format import Format
+from ...notes import BadInput, Kind, Notes
+from ...records import Record, Where
+from ...standoff import Mention, fit, settle, without_surfaces
+from ...textfile import BadLine, Head, TextFile
+from .columns import NO_VALUE, Columns, columns_by_content, columns_by_name, fragments_of
 
 NOT_ANNOTATED = Kind("Texts without a line in the table, read as texts without entities")
 LEFT_TO_OTHER = Kind("Texts without a line in this table, left to the other tables beside it")

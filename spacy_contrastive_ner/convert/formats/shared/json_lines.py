@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 from typing import Any, Collection, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from ..notes import Kind, Notes
-from ..records import Entity, Record, Stretch, Where, entity
-from ..textfile import BadLine, Head, TextFile
+from ...notes import Kind, Notes
+from ...records import Entity, Record, Stretch, Where, entity
+from ...textfile import BadLine, Head, TextFile
 
 JOINED = Kind("discontinuous entity, written as one stretch with all between its parts", True)
 NO_REFERENCE = Kind("reference to a knowledge base, not written: the format has no place", True)

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from ..records import Stretch
+from ...records import Stretch
 from .json_lines import Wrong, kind_of, name_of, token_stretches, whole_number
 from .offsets import Ruler
 

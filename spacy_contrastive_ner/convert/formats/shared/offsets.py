@@ -6,8 +6,8 @@ from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tup
 
 import numpy
 
-from ..notes import Notes
-from ..records import Where
+from ...notes import Notes
+from ...records import Where
 
 # Evidence is looked for in this many spans, and for no longer than this many records or characters.
 ENOUGH_SPANS, MAX_RECORDS, MAX_CHARACTERS = 300, 2000, 4_000_000

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import List, Optional, Sequence, Tuple
 
-from ..records import Stretch
+from ...records import Stretch
 
 # As UDPipe writes white space; "\p" is "|", which parts the attributes.
 ESCAPES = {" ": r"\s", "\t": r"\t", "\r": r"\r", "\n": r"\n", "|": r"\p", "\\": r"\\"}

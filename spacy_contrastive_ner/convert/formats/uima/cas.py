@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 from xml.etree.ElementTree import Element
 
-from ..notes import BadInput
-from ..safe_xml import elements
-from ..textfile import TextFile
-from .inception_layers import LABEL_FEATURES
+from ...notes import BadInput
+from ...safe_xml import elements
+from ...textfile import TextFile
+from ..shared.inception_layers import LABEL_FEATURES
 
 XMI = "http://www.omg.org/XMI"
 INITIAL_VIEW = "_InitialView"

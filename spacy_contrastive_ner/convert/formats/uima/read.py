@@ -4,14 +4,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
-from ..format import Format
-from ..notes import BadInput, Kind, Notes
-from ..records import Entity, Record, Stretch, Where, entity
-from ..textfile import Head, TextFile
-from .inception_layers import NAMED_ENTITY, label_feature, may_hold_entities, short
-from .offsets import Ruler
-from .uima_cas import INITIAL_VIEW, Cas, Span, short_reason
-from .uima_sources import (
+from ...format import Format
+from ...notes import BadInput, Kind, Notes
+from ...records import Entity, Record, Stretch, Where, entity
+from ...textfile import Head, TextFile
+from ..shared.inception_layers import NAMED_ENTITY, label_feature, may_hold_entities, short
+from ..shared.offsets import Ruler
+from .cas import INITIAL_VIEW, Cas, Span, short_reason
+from .sources import (
     CURATION,
     INITIAL,
     SUFFIXES,

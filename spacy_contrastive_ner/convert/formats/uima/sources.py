@@ -7,9 +7,9 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional
 
-from ..notes import BadInput
-from ..textfile import TextFile
-from .uima_cas import Cas, Types, parse, parse_types, short_reason
+from ...notes import BadInput
+from ...textfile import TextFile
+from .cas import Cas, Types, parse, parse_types, short_reason
 
 TYPE_SYSTEM = "typesystem.xml"
 SUFFIXES = (".xmi", ".json", ".zip")

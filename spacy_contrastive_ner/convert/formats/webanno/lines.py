@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass, field
 from typing import List, NamedTuple, Tuple
 
-from ..notes import BadInput, Kind, Notes
-from ..textfile import TextFile
-from .offsets import Ruler
+from ...notes import BadInput, Kind, Notes
+from ...textfile import TextFile
+from ..shared.offsets import Ruler
 
 HEADER = re.compile(r"#T_(SP|RL|CH)=(.*)")
 UNIT = re.compile(r"(\d+-\d+)(\.\d+)?\t(\d+)-(\d+)\t")

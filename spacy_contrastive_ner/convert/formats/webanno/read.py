@@ -5,13 +5,13 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Optional, Tuple
 
-from ..format import Format
-from ..notes import BadInput, Kind, Notes
-from ..records import Entity, Record, Stretch
-from ..textfile import Head, TextFile
-from .inception_layers import label_feature, may_hold_entities, short
-from .offsets import Ruler
-from .webanno_lines import Layer, Sentence, lay_out, parse, unescape_value
+from ...format import Format
+from ...notes import BadInput, Kind, Notes
+from ...records import Entity, Record, Stretch
+from ...textfile import Head, TextFile
+from ..shared.inception_layers import label_feature, may_hold_entities, short
+from ..shared.offsets import Ruler
+from .lines import Layer, Sentence, lay_out, parse, unescape_value
 
 OTHER_LAYER = Kind("annotations of other layers passed over")
 RELATION = Kind("relations passed over")
@@ -61,7 +61,7 @@ def read(
     except BadInput as error:
         notes.bad(error.where, error.found, error.advice)
         return
-    name = file.path.stem
+    name = file.name
     record = Record(text, [], file.where(1, name), name, tokens=[], sents=[])
     assert record.tokens is not None and record.sents is not None
     for sentence in sentences:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-from spacy_contrastive_ner.convert.formats.columns import read
+from spacy_contrastive_ner.convert.formats.columns.read import read
 from spacy_contrastive_ner.convert.notes import Notes
 from spacy_contrastive_ner.convert.records import Record, Where
 from spacy_contrastive_ner.convert.textfile import TextFile

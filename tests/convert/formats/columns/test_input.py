@@ -4,11 +4,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spacy_contrastive_ner.convert.formats.columns import FORMAT, read, recognise
+from spacy_contrastive_ner.convert.formats.columns.read import FORMAT, read, recognise
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
 from spacy_contrastive_ner.convert.textfile import TextFile
 
-from .columns_samples import HIPE, read_text
+from .samples import HIPE, read_text
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from spacy_contrastive_ner.convert.notes import BadInput
 
-from .columns_samples import HIPE, counts, found, lines, read_text
+from .samples import HIPE, counts, found, lines, read_text
 
 # Layers and columns
 

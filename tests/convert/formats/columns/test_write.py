@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spacy_contrastive_ner.convert.formats.columns import read, recognise, write
-from spacy_contrastive_ner.convert.formats.tags import Span, layers_of
+from spacy_contrastive_ner.convert.formats.columns.read import read, recognise, write
+from spacy_contrastive_ner.convert.formats.shared.tags import Span, layers_of
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
 from spacy_contrastive_ner.convert.records import Entity, Record, entity
 from spacy_contrastive_ner.convert.textfile import TextFile
 
-from .columns_samples import WHERE, counts, found, read_text
+from .samples import WHERE, counts, found, read_text
 
 
 def key(record: Record):

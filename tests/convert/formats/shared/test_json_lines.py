@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from spacy_contrastive_ner.convert.formats.json_lines import (
+from spacy_contrastive_ner.convert.formats.shared.json_lines import (
     closed,
     first_value,
     token_stretches,
@@ -13,7 +13,7 @@ from spacy_contrastive_ner.convert.formats.json_lines import (
 from spacy_contrastive_ner.convert.notes import BadInput, Notes
 from spacy_contrastive_ner.convert.textfile import TextFile
 
-from .json_records import lines, recognised
+from ..json_records import lines, recognised
 
 
 def found(path, notes=None):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_contrastive_ner.convert.formats.offsets import (
+from spacy_contrastive_ner.convert.formats.shared.offsets import (
     Evidence,
     Reading,
     Ruler,
@@ -16,7 +16,7 @@ from spacy_contrastive_ner.convert.formats.offsets import (
 )
 from spacy_contrastive_ner.convert.records import Where
 
-from .json_records import TEXTS
+from ..json_records import TEXTS
 
 USUAL = Reading("characters", "exclusive")
 ALL = stated("auto", "auto", USUAL)

@@ -1,0 +1,5 @@
+"""Label Studio's exports, in and out."""
+
+from .read import FORMAT
+
+__all__ = ["FORMAT"]

@@ -1,0 +1,5 @@
+"""Tables of mentions by offsets, texts beside."""
+
+from .read import FORMAT
+
+__all__ = ["FORMAT"]

@@ -1,0 +1,5 @@
+"""UIMA CAS as XMI and JSON."""
+
+from .read import FORMAT
+
+__all__ = ["FORMAT"]
