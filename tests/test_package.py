@@ -84,6 +84,7 @@ def test_everything_registered_resolves(group, name):
 def test_names_are_there():
     assert {name.split(".")[-2] for _, name in OURS if "." in name} == {
         "MultiHeadTagger",
+        "BiEncoder",
         "JointTagger",
         "ContrastiveObjective",
         "TaggingObjective",
@@ -94,6 +95,7 @@ def test_names_are_there():
         "MlpProjection",
         "GaussianProjection",
         "CrossEntropyDice",
+        "SpanContrast",
         "InfoNCE",
         "SupCon",
         "GaussianKL",

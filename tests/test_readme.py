@@ -1,57 +1,108 @@
-"""Every example of the README runs as it stands there, from top to bottom."""
+"""Every example of the README runs as it stands there, from top to bottom.
 
-import os
+The two commands of the first screen install the package and take minutes, so they are not run here but by `.ci/run` (the
+project by `.ci/shipping`, which it calls), on a clean clone. What can be checked of them in seconds is checked here; tests/test_project.py runs the steps of the first.
+"""
+
 import re
 import shlex
-import subprocess
-import sys
-from pathlib import Path
+import shutil
 
 import pytest
+import srsly
 
-README = Path(__file__).parent.parent / "README.md"
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README.read_text(encoding="utf8"), flags=re.DOTALL)
+from . import pages
+from .pages import ROOT, Runner, blocks, call, check_extras, inline_code, read
 
-# The installation and the test command itself: running them here would go round in circles.
-NOT_HERE = ("pip install",)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("readme")
+FIRST = "pip install . && python -m spacy project run all"
+SECOND = 'pip install ".[test]" && python -m pytest'
+PROJECT = srsly.read_yaml(ROOT / "project.yml")
 
 
-def test_examples_run(folder, monkeypatch, capsys):
-    monkeypatch.chdir(folder)
-    names = {}
-    ran = {"python": 0, "ini": 0, "bash": 0}
-    for language, code in BLOCKS:
-        if language == "python":
-            exec(compile(code, f"README.md: {code[:40]}", "exec"), names)
-        elif language == "ini":
-            Path("partial.cfg").write_text(code, encoding="utf8")
-        elif language == "bash":
-            for line in code.strip().splitlines():
-                if not line.startswith(NOT_HERE):
-                    run(line)
-        ran[language] += 1
-    assert ran == {"python": 4, "ini": 1, "bash": 2}
-    printed = capsys.readouterr().out
-    assert "Ministry of Health of France ORG" in printed and "Ministry of Health ORG" in printed
-    assert (folder / "training" / "model-best" / "config.cfg").exists()
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A clone, as far as the README needs one, with a corpus."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "configs", "configs")
+    shutil.copytree(ROOT / "assets" / "sample" / "train" / "brat", "my_corpus")
+    return tmp_path
 
 
-def run(line):
-    command = shlex.split(line)
-    assert command[:3] == ["python", "-m", "spacy"], line
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *command[1:]], capture_output=True, text=True, env=env, check=False
+def test_examples_run(folder, capsys):
+    runner = Runner("README.md")
+    runner.bash = lambda code: (
+        None if code.strip() in (FIRST, SECOND) else Runner.bash(runner, code)
     )
-    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    assert runner.run() == ["bash", "bash", "python", "bash"]
+    printed = capsys.readouterr().out
+    for entity in ("Ministry of Health of France ORG", "Ministry of Health ORG", "France GPE"):
+        assert entity in printed
+    assert (folder / "my_model" / "model-best" / "config.cfg").exists()
 
 
-def test_links_lead_somewhere():
-    text = README.read_text(encoding="utf8")
-    targets = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    assert targets and all((README.parent / link.split("#")[0]).exists() for link in targets)
+def test_the_two_commands():
+    """The first screen begins with them, and continuous integration runs them."""
+    assert [code.strip() for language, code in blocks("README.md")][:2] == [FIRST, SECOND]
+    assert read("README.md").index(SECOND) < 2500
+    assert PROJECT["workflows"]["all"] == ["convert", "pretrain", "train", "evaluate"]
+    assert "pytest" in str(pages.pyproject()["project"]["optional-dependencies"]["test"])
+    lines = read(".ci/run").splitlines()
+    assert "python -m pytest" in lines
+    assert any(line.startswith(".ci/shipping") for line in lines)
+    assert "python -m spacy project run all" in read(".ci/shipping").splitlines()
+
+
+def test_commands_within_the_text(folder):
+    """They name what there is: variables, configs, extras; and a config is written as told."""
+    commands = [code for code in inline_code("README.md") if code.startswith("python -m spacy")]
+    assert len(commands) == 3
+    for command in commands:
+        words = shlex.split(command)
+        if words[3:5] == ["project", "run"]:
+            assert words[5] in PROJECT["workflows"]
+            given = dict(zip(words[7::2], words[8::2]))
+            assert {name.removeprefix("--vars.") for name in given} <= set(PROJECT["vars"])
+            if "--vars.config" in given:
+                assert (ROOT / "configs" / f"{given['--vars.config']}.cfg").exists()
+        else:
+            call(command)
+            assert (folder / "my.cfg").exists()
+    extras = re.findall(r'"\.\[(.+?)\]"', read("README.md"))
+    assert extras and all(check_extras(each) for each in extras)
+
+
+def test_all_configs_are_named():
+    named = set(re.findall(r"\]\((configs/\w+\.cfg)\)", read("README.md")))
+    assert named == {f"configs/{path.name}" for path in (ROOT / "configs").glob("*.cfg")}
+
+
+def test_what_was_measured_stands_in_the_benchmarks():
+    section = read("README.md").split("## What was measured")[1].split("\n## ")[0]
+    figures = re.findall(r"\d+\.\d ± \d+\.\d", section)
+    benchmarks = read("benchmarks/README.md")
+    assert len(figures) == 12
+    rows = [line for line in benchmarks.splitlines() if line.startswith("|")]
+    for corpus in ("LitBank", "GENIA", "DaN+"):
+        (row,) = (line for line in section.splitlines() if line.startswith(f"| {corpus} |"))
+        at = next(i for i, line in enumerate(rows) if line.startswith(f"| {corpus} ("))
+        ours, spancat, ner = (re.findall(r"\d+\.\d ± \d+\.\d", line) for line in rows[at : at + 3])
+        assert re.findall(r"\d+\.\d ± \d+\.\d", row) == [ours[0], spancat[0], ner[0], ours[2]]
+    ratios = re.findall(r"\b0\.\d\d\b", section)
+    assert ratios and all(f" {ratio} " in benchmarks for ratio in ratios)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"])
+def test_links_lead_somewhere(page):
+    assert "](" in read(page)
+    assert pages.bad_links(page) == []
+
+
+def test_contributing_names_what_there_is():
+    """Extras, and options of the benchmarks."""
+    extras = re.findall(r'"\.\[(.+?)\]"', read("CONTRIBUTING.md"))
+    assert extras and all(check_extras(each) for each in extras)
+    lines = re.findall(r"python (benchmarks/\w+\.py) (.*)", read("CONTRIBUTING.md"))
+    assert lines
+    for script, arguments in lines:
+        source = read(script) + read("benchmarks/common.py")
+        assert all(f'"{option}"' in source for option in re.findall(r"--[a-z-]+", arguments))

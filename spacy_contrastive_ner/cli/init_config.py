@@ -18,7 +18,7 @@ from .app import app
 
 TEMPLATE = Path(__file__).parent / "templates" / "config.jinja"
 
-SYSTEMS = ("default", "coner", "nerco", "gaussian")
+SYSTEMS = ("default", "coner", "nerco", "gaussian", "binder")
 OPTIMIZE = ("speed", "accuracy")
 CNN, TRANSFORMER = "cnn", "transformer"
 
@@ -67,7 +67,7 @@ def init_config_cli(
         help="cnn: small and fast on a CPU. transformer: one that suits the language, for a GPU. Or the name of a transformer on the Hugging Face hub, or a folder with one",
     ),
     system: str = Opt(
-        "default", "--system", "-s", help="default, coner, nerco or gaussian; see above"
+        "default", "--system", "-s", help="default, coner, nerco, gaussian or binder; see above"
     ),
     optimize: str = Opt(
         OPTIMIZE[0],
@@ -99,6 +99,8 @@ def init_config_cli(
     nerco      after NerCo: InfoNCE over tokens, then a CRF for flat entities
     gaussian   after LivingNER and CONTaiNER: Gaussian tokens, then a softmax for
                flat entities
+    binder     after BINDER: labels and spans in one space, with thresholds that
+               depend on the text
 
     The encoder is shared: stage 1 trains it alone, and other pipes may listen to
     it. spaCy's own `init config` cannot wire a pipe that it does not know.

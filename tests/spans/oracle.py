@@ -2,7 +2,10 @@
 
 from typing import List, Sequence, Tuple
 
-import torch
+import pytest
+
+# Part of an extra. Tests that import this are skipped without it.
+torch = pytest.importorskip("torch")
 
 Place = Tuple[int, int, int]  # text, first token, last token
 

@@ -2,13 +2,13 @@
 
 import numpy
 import pytest
-import torch
 from thinc.api import NumpyOps
 
 from spacy_contrastive_ner.spans import LARGEST_SCALE, Margins, Space, Weights, contrast, targets
 
 from ..device import DeviceOps
 from . import oracle
+from .oracle import torch
 
 OPS = NumpyOps()
 ALL = Weights(0.5, 0.5, 0.2, 0.2, 0.6, 0.3)

@@ -4,7 +4,6 @@ from itertools import combinations
 
 import numpy
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from thinc.api import NumpyOps
@@ -15,6 +14,7 @@ from spacy_contrastive_ner.tracks import Found
 
 from ..device import DeviceOps
 from . import oracle
+from .oracle import torch
 from .test_contrast import make
 
 OPS = NumpyOps()
