@@ -65,7 +65,7 @@ SYSTEMS: Dict[str, Callable[[Language, int], None]] = {
     "ours-softmax": ours({"crf": None}),
     "ours-dice": ours({"crf": None, "loss": DICE}),
     "binder": binder(dropout=0.4),
-    "binder-fit": binder(dropout=0.4, fit_width=16),
+    "binder-fit": binder(dropout=0.4, fit_width=32),
     "spancat": add_spancat,
     "ner": add_ner,
 }

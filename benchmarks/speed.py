@@ -21,7 +21,7 @@ from typing import Any, Callable, Dict, List
 
 import common
 import numpy
-from accuracy import add_ner, add_spancat, ours
+from accuracy import add_ner, add_spancat, binder, ours
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
@@ -41,6 +41,7 @@ SYSTEMS: Dict[str, Callable[[Language, int], None]] = {
     "ours": ours({}),
     "ours viterbi": ours({}, decoder="viterbi"),
     "ours softmax": ours({"crf": None}),
+    "binder": binder(dropout=0.4),
 }
 
 

@@ -24,6 +24,7 @@ from ..evaluation.predictor import (
 from ..evaluation.report import examples_of, render, render_short
 from ..files import write_atomically
 from .app import app
+from .explain import explain
 from .gpu import use_gpu_or_cpu
 
 # What other programs can rely on; see docs/evaluation.md.
@@ -169,7 +170,7 @@ def _load(model: str) -> Language:
         return spacy.load(model)
     # What a damaged model or one of another version leads to is not foreseen.
     except Exception as error:
-        message = " ".join(str(error).split()) or type(error).__name__
+        message = explain(error) or type(error).__name__
         raise ValueError(
             f"The model {model!r} cannot be loaded: {message.rstrip('.')}. Name an installed "
             "package or the folder of a trained pipeline, such as training/model-best."

@@ -21,6 +21,7 @@ from ..pretraining.checkpoint import NAME as CHECKPOINT
 from ..pretraining.driver import Run
 from ..pretraining.export import check_export, export_transformer
 from .app import app
+from .explain import explain
 from .gpu import use_gpu_or_cpu
 
 WIDTHS = (5, 10, 8, 9, 10, 10, 6, 4)
@@ -109,7 +110,8 @@ def pretrain_cli(
         _check_output(output_dir, resume, force)
         with show_validation_error(config_path):
             raw = _load(config_path, overrides)
-            run = ShownRun(raw.interpolate(), output_dir, use_gpu=use_gpu, **settings)
+            config = raw.interpolate()
+        run = _make(config, output_dir, use_gpu, settings)
         if export is not None:
             check_export(run.model.get_ref("tok2vec"), export)
         _start(run, raw, resume, force)
@@ -136,6 +138,15 @@ def _load(config_path: Path, overrides: Dict[str, Any]) -> Config:
             "python -m spacy init fill-config CONFIG FILLED --pretraining"
         )
     return raw
+
+
+def _make(config: Config, output: Path, use_gpu: int, settings: Dict[str, Any]) -> "ShownRun":
+    """The run, with a model that is ready."""
+    try:
+        return ShownRun(config, output, use_gpu=use_gpu, **settings)
+    # What of another version or not installed leads to is not foreseen.
+    except (ValueError, OSError, ImportError) as error:
+        raise ValueError(explain(error)) from error
 
 
 def _check_output(output: Path, resume: bool, force: bool) -> None:

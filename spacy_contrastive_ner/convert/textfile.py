@@ -45,6 +45,7 @@ class TextFile:
         in `text`, if that is wanted.
     on_bytes (Optional[Callable[[int], None]]): Told how many bytes more have been read.
     name (str): What documents are named after; by default the name of the file without its suffix.
+    together (Collection[Path]): The files that are read along with it, as far as they are known.
     """
 
     def __init__(
@@ -53,8 +54,9 @@ class TextFile:
         encoding: str = "utf-8",
         on_bytes: Optional[Callable[[int], None]] = None,
         name: str = "",
+        together: Collection[Path] = (),
     ) -> None:
-        self.name = name or path.stem
+        self.name, self.together = name or path.stem, together
         self.path, self.encoding, self.on_bytes = path, known_encoding(encoding), on_bytes
 
     def where(self, line: int = 0, id: str = "") -> Where:

@@ -1,6 +1,7 @@
 """Precision, recall and F-scores: of all, by label, as a mean over labels."""
 
 from dataclasses import dataclass
+from math import fsum
 from typing import (
     Any,
     Callable,
@@ -114,10 +115,11 @@ def macro(scores: Iterable[Score]) -> Dict[str, Any]:
     """
     some = [score for score in scores if score.support]
     n = len(some)
+    # A sum that does not depend on the order of labels, to the last digit.
     return {
-        "precision": sum(score.precision or 0.0 for score in some) / n if n else None,
-        "recall": sum(score.recall or 0.0 for score in some) / n if n else None,
-        "f": sum(score.f or 0.0 for score in some) / n if n else None,
+        "precision": fsum(score.precision or 0.0 for score in some) / n if n else None,
+        "recall": fsum(score.recall or 0.0 for score in some) / n if n else None,
+        "f": fsum(score.f or 0.0 for score in some) / n if n else None,
         "labels": n,
     }
 

@@ -8,27 +8,27 @@ from ...format import Format
 from ...notes import BadInput, Kind, Notes
 from ...records import Entity, Record, Stretch, Where, entity
 from ...textfile import Head, TextFile
+from ..shared.annotators import (
+    NO_ANNOTATOR,
+    FileKind,
+    Group,
+    agree,
+    group_of_file,
+    pass_over,
+    tell,
+    wanted_of,
+)
 from ..shared.inception_layers import NAMED_ENTITY, label_feature, may_hold_entities, short
 from ..shared.offsets import Ruler
 from .cas import INITIAL_VIEW, Cas, Span, short_reason
-from .sources import (
-    CURATION,
-    INITIAL,
-    SUFFIXES,
-    Source,
-    names_in,
-    siblings_of,
-    sources_of,
-    text_of,
-)
+from .sources import SUFFIXES, Source, looks_like_cas, names_in, sources_of, text_of
 
 OTHER_TYPE = Kind("annotations of other types passed over")
 OTHER_VIEW = Kind("annotations of other views passed over")
-OTHER_ANNOTATOR = Kind("files of other annotators passed over")
-NO_ANNOTATOR = Kind("documents that the annotator did not annotate passed over")
-NO_MAJORITY = Kind("entities that most annotators did not annotate")
 RELATION = Kind("relations passed over")
 NO_LABEL = Kind("spans without a label passed over", is_loss=True)
+
+FILES = FileKind(looks_like_cas, text_of)
 
 
 class Choice(NamedTuple):
@@ -42,19 +42,6 @@ class Choice(NamedTuple):
     types: List[str]
     feature: str
     annotator: str
-
-
-class Group(NamedTuple):
-    """The files of one document that are read.
-
-    sources (List[Source]): The files, of one annotator or several.
-    document (str): What the folder calls the document, "" if it does not.
-    every (bool): Whether each annotator's file is a record.
-    """
-
-    sources: List[Source]
-    document: str
-    every: bool
 
 
 def read(
@@ -71,7 +58,8 @@ def read(
 
     INCEpTION writes a folder for each document, with a file for each annotator. So files in one
     folder, with the same text, are taken for one document, and the reader of each looks which of
-    them is to be read: it passes itself over, and counts that, if it is another.
+    them is to be read: it passes itself over, and counts that, if it is another. What INCEpTION
+    parts into `annotation` and `curation` is put together again.
 
     file (TextFile): The file.
     notes (Notes): What is counted and decided.
@@ -87,11 +75,12 @@ def read(
     """
     choice = Choice(type or [], feature, annotator)
     try:
-        sources = sources_of(file)
-        if len(sources) == 1 and file.path.suffix.lower() != ".zip":
-            groups = _group_of_file(file, sources[0], choice, notes)
+        if file.path.suffix.lower() == ".zip":
+            groups = _groups_in_archive(file, sources_of(file), choice, notes)
         else:
-            groups = _groups_in_archive(file, sources, choice, notes)
+            found = group_of_file(file, annotator, FILES, notes)
+            sources = [source for item in (found.items if found else ()) for source in sources_of(item)]
+            groups = [Group(sources, found.folder, found.every)] if found else []
     except BadInput as error:
         notes.bad(error.where, error.found, error.advice)
         return
@@ -110,45 +99,9 @@ def recognise(head: Head) -> Optional[str]:
     return short_reason(head.data)
 
 
-def _group_of_file(file: TextFile, source: Source, choice: Choice, notes: Notes) -> List[Group]:
-    """Find what is read for one file: it, it and those beside it, or nothing, because what is read
-    of its document is another file."""
-    paths = siblings_of(file.path)
-    names = [path.stem for path in paths]
-    # A few tell whether the folder is a document; a majority is asked of all.
-    others = [path for path in paths if path != file.path]
-    others = others if choice.annotator == "majority" else others[:3]
-    if choice.annotator == "every":
-        is_folder = any(_is_same(file, path) for path in others)
-        return [Group([source], file.path.parent.name if is_folder else "", True)]
-    if len(paths) == 1:
-        return [Group([source], "", False)]
-    wanted = _wanted(names, choice.annotator)
-    if not wanted:
-        kind = NO_ANNOTATOR if file.path == paths[0] else OTHER_ANNOTATOR
-        notes.add(kind, file.where(), text=file.path.stem)
-        return []
-    chosen = [path for path in paths if path.stem in wanted]
-    if file.path == chosen[0]:
-        same = [path for path in others if _is_same(file, path)]
-        if same:
-            _tell(choice, notes)
-        group = [source]
-        for path in same:
-            if path in chosen:
-                group.append(sources_of(TextFile(path, file.encoding, file.on_bytes))[0])
-        return [Group(group, file.path.parent.name if same else "", False)]
-    if choice.annotator in ("auto", "majority") and not _is_same(file, chosen[0]):
-        return [Group([source], "", False)]
-    if file.path not in chosen:
-        _tell(choice, notes)
-        notes.add(OTHER_ANNOTATOR, file.where(), text=file.path.stem)
-    return []
-
-
 def _groups_in_archive(
     file: TextFile, sources: List[Source], choice: Choice, notes: Notes
-) -> List[Group]:
+) -> List[Group[Source]]:
     """Find what is read of an archive: what is in one folder and has the same text is one
     document."""
     if not sources:
@@ -168,74 +121,32 @@ def _groups_in_archive(
             folder = document if len(same) > 1 else ""
             groups += [Group([source], folder, True) for source in same]
             continue
-        wanted = _wanted([source.annotator for source in same], choice.annotator)
+        wanted = wanted_of([source.annotator for source in same], choice.annotator)
         for source in same:
             if wanted and source.annotator not in wanted:
-                notes.add(OTHER_ANNOTATOR, source.file.where(), text=source.annotator)
+                pass_over(source.file.where(), source.annotator, notes)
         if not wanted:
             notes.add(NO_ANNOTATOR, same[0].file.where(), text=document)
             continue
         if len(same) > 1:
-            _tell(choice, notes)
+            tell(choice.annotator, notes)
         is_folder = len(same) > 1 or (folders[document] == 1 and len(by_text) > 1)
         chosen = [source for source in same if source.annotator in wanted]
         groups.append(Group(chosen, document if is_folder else "", False))
     return groups
 
 
-def _wanted(names: List[str], annotator: str) -> List[str]:
-    """RETURNS (List[str]): Which of the annotators of a document are read; none if it lacks the one
-    that is wanted."""
-    if annotator not in ("auto", "majority"):
-        return [name for name in names if name == annotator]
-    people = [name for name in names if name not in (CURATION, INITIAL)]
-    if annotator == "majority" and people:
-        return people
-    return [CURATION] if CURATION in names else (people or names)[:1]
-
-
-def _is_same(file: TextFile, path: Path) -> bool:
-    """Whether two files have the same text, so that they are of one document."""
-    text = _text(file, file.path)
-    return bool(text.strip()) and text == _text(file, path)
-
-
-def _text(file: TextFile, path: Path) -> str:
-    return text_of(path, path.stat().st_mtime, file.encoding)
-
-
-def _tell(choice: Choice, notes: Notes) -> None:
-    which = {
-        "auto": f"{CURATION} is read, or else the first (--read annotator=NAME, majority or every)",
-        "majority": "what more than half of them have is read",
-    }.get(choice.annotator, f"{choice.annotator!r} is read")
-    notes.decided(f"files of one text in one folder are annotators of one document: {which}")
-
-
-def _read_group(group: Group, choice: Choice, notes: Notes) -> Record:
+def _read_group(group: Group[Source], choice: Choice, notes: Notes) -> Record:
     """Read a document: the file of one annotator, or what most of several have."""
-    first, *others = [_read_cas(source, choice, group, notes) for source in group.sources]
-    if not others:
-        return first
-    limit = len(group.sources) / 2
-    votes = Counter(
-        found for record in (first, *others) for found in dict.fromkeys(record.entities)
-    )
-    for found, n in votes.items():
-        if n <= limit:
-            notes.add(NO_MAJORITY, first.where, found.label, found.text_in(first.text))
-    first.entities = [found for found, n in votes.items() if n > limit]
-    return first
+    return agree([_read_cas(source, choice, group, notes) for source in group.items], notes)
 
 
-def _read_cas(source: Source, choice: Choice, group: Group, notes: Notes) -> Record:
+def _read_cas(source: Source, choice: Choice, group: Group[Source], notes: Notes) -> Record:
     cas = source.cas()
-    document = cas.title or group.document or source.annotator
-    is_part = group.every and bool(group.document)
-    name = f"{document}/{source.annotator}" if is_part else document
+    name, document = group.names(source.annotator, cas.title)
     where = source.file.where(0, name)
     ruler = Ruler(cas.text, "utf-16")
-    record = Record(cas.text, [], where, name, document if is_part else "")
+    record = Record(cas.text, [], where, name, document)
     by_type: Dict[str, List[Span]] = {}
     for span in cas.spans:
         by_type.setdefault(span.type, []).append(span)

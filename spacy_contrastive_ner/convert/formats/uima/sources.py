@@ -2,19 +2,18 @@
 
 import zipfile
 import zlib
-from functools import lru_cache, partial
+from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional
 
 from ...notes import BadInput
 from ...textfile import TextFile
+from ..shared.annotators import PROJECT_FOLDERS
 from .cas import Cas, Types, parse, parse_types, short_reason
 
 TYPE_SYSTEM = "typesystem.xml"
 SUFFIXES = (".xmi", ".json", ".zip")
-# What INCEpTION calls the result of curation, and the text that all annotators begin with.
-CURATION, INITIAL = "CURATION_USER", "INITIAL_CAS"
 # A file that unpacks to more than this is refused.
 MAX_UNPACKED = 1 << 30
 
@@ -63,31 +62,11 @@ def sources_of(file: TextFile) -> List[Source]:
     return list(_unpacked(file, file.raw(), file.path.stem, file.path.parent.name, 0))
 
 
-def siblings_of(path: Path) -> List[Path]:
-    """List the files beside one that may be of other annotators of the same document.
-
-    path (Path): The file.
-    RETURNS (List[Path]): They and the file itself, in order.
-    """
-    found = _like(path.parent, path.suffix.lower(), path.parent.stat().st_mtime)
-    return found if path in found else sorted([*found, path])
-
-
-@lru_cache(maxsize=8)
-def _like(folder: Path, suffix: str, stamp: float) -> List[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() == suffix and path.is_file() and looks_like_cas(path)
-    )
-
-
-def looks_like_cas(path: Path) -> bool:
+def looks_like_cas(file: TextFile) -> bool:
     """RETURNS (bool): Whether a file looks like a CAS, or like an archive of them."""
-    if path.suffix.lower() == ".zip":
-        return bool(names_in(path))
-    with path.open("rb") as file:
-        return short_reason(file.read(4096)) is not None
+    if file.path.suffix.lower() == ".zip":
+        return bool(names_in(file.path))
+    return short_reason(file.head().data) is not None
 
 
 def names_in(path: Path) -> List[str]:
@@ -103,19 +82,15 @@ def names_in(path: Path) -> List[str]:
     return [name for name in names if _is_in_project(PurePosixPath(name))]
 
 
-@lru_cache(maxsize=8)
-def text_of(path: Path, stamp: float, encoding: str) -> str:
-    """RETURNS (str): The text of a CAS, "" if it cannot be read. The last ones are kept."""
-    try:
-        sources = sources_of(TextFile(path, encoding))
-        return sources[0].cas().text if len(sources) == 1 else ""
-    except BadInput:
-        return ""
+def text_of(file: TextFile) -> str:
+    """RETURNS (str): The text of a file; "" of an archive with several."""
+    sources = sources_of(file)
+    return sources[0].cas().text if len(sources) == 1 else ""
 
 
 def _is_in_project(path: PurePosixPath) -> bool:
-    folders = ("annotation", "curation")
-    return len(path.parts) > 2 and path.parts[-3] in folders and path.suffix in (".zip", ".json")
+    is_there = len(path.parts) > 2 and path.parts[-3] in PROJECT_FOLDERS
+    return is_there and path.suffix in (".zip", ".json")
 
 
 def _read_types(file: TextFile) -> Types:
