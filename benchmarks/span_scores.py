@@ -2,8 +2,8 @@
 
     python benchmarks/span_scores.py --tokens 2048 --width 12 --labels 18
 
-"factorised" are the margins of the bi-encoder. "materialised" computes the same scores with the vector
-of every span made, as BINDER's code does. "GLiNER" multiplies the vector of a span, from two hidden
+"factorised" are the margins of the bi-encoder. "materialised" computes the same scores with the vectors
+of all these spans made. "BINDER" does as BINDER's code, which makes those of all pairs of tokens. "GLiNER" multiplies the vector of a span, from two hidden
 layers over its first and last token, with those of the labels. "spancat" is the dense part of spaCy's
 SpanCategorizer: mean and maximum of the tokens of each span, a maxout layer, a linear one. All start
 from the same rows, and find the spans above a threshold. The encoder is spaCy's default CNN. They
@@ -27,6 +27,7 @@ from spacy_contrastive_ner.spans import Margins, Space, Targets, Weights, contra
 OPS = NumpyOps()
 WIDTH = 96  # of the encoder's rows
 D = 64  # of the vectors that are compared
+WINDOW = 128  # BINDER's
 
 
 class Case:
@@ -79,6 +80,28 @@ def materialised(case: Case) -> int:
     scores = OPS.gemm(vectors, types, trans2=True) * float(numpy.exp(case.space.scales[2]))
     scores -= text @ types.T / numpy.linalg.norm(text) * float(numpy.exp(case.space.scales[2]))
     return int((scores >= case.least).sum())
+
+
+def binder(case: Case) -> int:
+    """As BINDER's code: windows of 128, eight at a time, in each the vectors of all pairs of tokens, of
+    which those that are no spans are thrown away."""
+    rng = numpy.random.default_rng(0)
+    linear = rng.normal(0, 0.1, (D, 2 * WIDTH + D)).astype("float32")
+    types = case.space.types[:, 2] / numpy.linalg.norm(case.space.types[:, 2], axis=1)[:, None]
+    widths = rng.normal(0, 0.1, (WINDOW + 1, D)).astype("float32")
+    first, last = numpy.divmod(numpy.arange(WINDOW * WINDOW), WINDOW)
+    width = widths[numpy.maximum(last - first + 1, 0)]
+    is_span, found = (last >= first) & (last < first + case.W), 0
+    for start in range(1, case.n + 1, 8 * WINDOW):
+        batch = case.X[start : start + 8 * WINDOW]
+        windows = [batch[i : i + WINDOW] for i in range(0, len(batch) - WINDOW + 1, WINDOW)]
+        pairs = [numpy.concatenate((h[first], h[last], width), axis=1) for h in windows]
+        vectors = OPS.gemm(numpy.concatenate(pairs), linear, trans2=True)
+        vectors /= numpy.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
+        scores = OPS.gemm(vectors, numpy.ascontiguousarray(types), trans2=True)
+        scores = scores.reshape((len(windows), -1, case.K))
+        found += int((scores[:, is_span] * 14.3 >= case.least).sum())
+    return found
 
 
 def gliner(case: Case) -> int:
@@ -135,6 +158,7 @@ def make_encoder(n: int) -> Callable[[bool], None]:
 SCORERS: Dict[str, Callable[[Case], int]] = {
     "factorised": factorised,
     "materialised": materialised,
+    "BINDER": binder,
     "GLiNER": gliner,
     "spancat": spancat,
     "learning": learn,

@@ -262,6 +262,22 @@ class ContrastiveNER(TrainablePipe):
         self.vocab.strings.add(label)
         return int(is_new)
 
+    def calibrate(self, examples: Iterable[Example]) -> Dict[str, int]:
+        """Fit the probabilities to examples that the component was not trained on, such as those of
+        the dev set, label by label. For the architecture BiEncoder; those of a tagger are posteriors
+        of its model and have nothing to be fitted.
+
+        examples (Iterable[Example]): The examples, with predictions that went through the components
+            before this one.
+        RETURNS (Dict[str, int]): How many entities each label was fitted to.
+        """
+        if "calibrate" not in self.model.attrs:
+            raise ValueError(f"[{self.name}] Only the architecture BiEncoder can be calibrated.")
+        examples = list(examples)
+        gold = [self._gold(example) for example in examples]
+        docs = [example.predicted for example in examples]
+        return self.model.attrs["calibrate"](self.model, docs, gold)
+
     def _make_doc(self, text: str) -> Doc:
         """Tokenize a text as the language does."""
         words = get_lang_class(self.vocab.lang or "xx")().make_doc(text)

@@ -27,7 +27,7 @@ SAMPLE = ROOT / "assets" / "sample" / "train"
 
 # Pages with examples, and where these are run.
 RUN_HERE = {
-    "bi-encoder.md": ["python"] * 2,
+    "bi-encoder.md": ["python"] * 3,
     "choosing.md": ["ini"] * 5,
     "developers.md": ["python"] * 6,
     "index.md": ["bash"],

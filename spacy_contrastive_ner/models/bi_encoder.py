@@ -18,6 +18,7 @@ from ..losses.span_contrast import make_span_contrast
 from ..spans import Gradients, Weights
 from ..tracks import Found, Lost
 from ..tracks.decoding import FLOOR
+from .calibration import calibrate
 from .descriptions import Written
 from .label_vectors import (
     DESCRIPTIONS,
@@ -110,6 +111,8 @@ def build_bi_encoder(
         loss=(make_span_contrast() if loss is None else loss)._asdict(),
         label_weights=dict(label_weights or {}),
         offsets=dict(offsets or {}),
+        calibration={},
+        calibrate=calibrate,
         decoders=spans.DECODERS,
         fit=fit,
         prepare=prepare,
@@ -231,7 +234,9 @@ def fit(
     documents = [doc.spans for doc in gold]
     width = model.attrs["max_width"] or spans.width_for(documents, model.attrs["coverage"])
     reset_space(model.get_ref("space"))
-    model.attrs.update(names=names, silent=[label for label in names if label not in seen])
+    model.attrs.update(
+        names=names, calibration={}, silent=[label for label in names if label not in seen]
+    )
     set_size(model.get_ref("space"), len(names), width)
     lost = spans.targets(
         names, width, [doc.n_tokens for doc in gold], documents, [[] for _ in gold]
@@ -255,7 +260,7 @@ def add_label(model: Model[InT, OutT], label: str, layers: Optional[int], max_la
     max_layers (int): Has no meaning here.
     """
     names = [*model.attrs["names"], label]
-    model.attrs.update(names=names, silent=[*model.attrs["silent"], label])
+    model.attrs.update(names=names, calibration={}, silent=[*model.attrs["silent"], label])
     space = vectors_of(model)
     if space is not None:
         set_size(model.get_ref("space"), len(names), len(space.widths))
@@ -347,7 +352,7 @@ def find(
     threshold: float,
 ) -> Found:
     """Find the entities: spans whose probability, the logistic function of their margin, is at least
-    the threshold. Only these come to the CPU.
+    the threshold. Only these come to the CPU. (Calibrated, it is that of a linear function of it.)
 
     model (Model[List[Doc], Ragged]): The model.
     lengths (Sequence[int]): The number of tokens of each document.
@@ -359,11 +364,14 @@ def find(
     names, silent = model.attrs["names"], set(model.attrs["silent"])
     p = min(max(threshold, FLOOR), 1 - 1e-7)
     offsets = numpy.asarray([model.attrs["offsets"].get(label, 0.0) for label in names])
-    least = offsets + numpy.log(p) - numpy.log1p(-p)
+    curves = [model.attrs["calibration"].get(label, (1.0, 0.0)) for label in names]
+    slopes, shifts = numpy.asarray(curves, dtype="float64").reshape((-1, 2)).T
+    least = offsets + (numpy.log(p) - numpy.log1p(-p) - shifts) / slopes
     least[[label in silent for label in names]] = numpy.inf
     found = spans.decode(model.ops, margins_of(model, rows), least)
     over = found.probability - least[found.label]
-    logits = found.probability - offsets[found.label]
+    k = found.label
+    logits = slopes[k] * (found.probability - offsets[k]) + shifts[k]
     probability = (1 / (1 + numpy.exp(-logits))).astype("float32")
     return spans.choose(found._replace(probability=probability), over, decoder)
 
