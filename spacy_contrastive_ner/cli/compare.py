@@ -12,11 +12,18 @@ from ..evaluation.evaluate import Settings as Apart
 from ..evaluation.predictor import choose_pipe, source_of
 from ..evaluation.significance import DRAWS, LEVEL, Settings, System, compare
 from ..files import write_atomically
-
-# The module, not names of it: whichever command is imported first imports the other.
-from . import evaluate as evaluation
 from .app import app
 from .gpu import use_gpu_or_cpu
+from .model_scores import (
+    FORMAT,
+    VERSION,
+    check_inputs,
+    check_output,
+    describe_model,
+    load_model,
+    read_corpora,
+    score_model,
+)
 
 # What other programs can rely on; see docs/evaluation.md.
 COMPARISON_FORMAT, COMPARISON_VERSION = "spacy-contrastive-ner.comparison", 1
@@ -77,9 +84,9 @@ def compare_cli(
         chosen = _choose(named, baseline)
         _check_use(models, data_path, spans_key, ents)
         paths = [path for each in named for path in each.paths]
-        evaluation._check_output(output, [data_path, *paths])
+        check_output(output, [data_path, *paths])
         if data_path is not None:
-            evaluation._check_inputs(data_path, None, None)
+            check_inputs(data_path, None, None)
             use_gpu_or_cpu(use_gpu, silent)
             runs = {path: _evaluate(path, data_path, spans_key, ents, silent) for path in paths}
         else:
@@ -237,14 +244,14 @@ def _check_use(models: bool, data: Optional[Path], spans_key: Optional[str], ent
 
 def _evaluate(path: Path, data: Path, spans_key: Optional[str], ents: bool, silent: bool) -> Run:
     """Evaluate a model as `contrastive evaluate` does."""
-    nlp = evaluation._load(str(path))
+    nlp = load_model(str(path))
     target = choose_pipe(nlp, None, ents)
     source = source_of(target, spans_key, None, ents)
-    corpus = evaluation._corpora(data, None, "utf-8", nlp, source)[0]
-    scores = evaluation._score(nlp, corpus, target, source, Apart(), {}, silent)
-    about = evaluation._about(nlp, str(path), target)
+    corpus = read_corpora(data, None, "utf-8", nlp, source)[0]
+    scores = score_model(nlp, corpus, target, source, Apart(), {}, silent)
+    about = describe_model(nlp, str(path), target)
     return run_of(
-        {"format": evaluation.FORMAT, "version": evaluation.VERSION, "model": about, **scores},
+        {"format": FORMAT, "version": VERSION, "model": about, **scores},
         str(path),
     )
 
@@ -270,12 +277,12 @@ def run_of(found: Any, place: str) -> Run:
     place (str): Where it was read, for errors.
     RETURNS (Run): What is compared.
     """
-    if not isinstance(found, dict) or found.get("format") != evaluation.FORMAT:
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise ValueError(f"{place} is no evaluation of this package. {HOW}.")
-    if found.get("version") != evaluation.VERSION:
+    if found.get("version") != VERSION:
         raise ValueError(
             f"{place} is an evaluation of version {found.get('version')}, and what can be read is "
-            f"version {evaluation.VERSION}. Evaluate again with this version of the package."
+            f"version {VERSION}. Evaluate again with this version of the package."
         )
     data, model, documents = found.get("data"), found.get("model"), found.get("documents")
     if not isinstance(data, dict) or not isinstance(data.get("digest"), str):

@@ -1,0 +1,151 @@
+"""What `evaluate` and `compare` share: a model is loaded, its data read, and both are scored."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set
+
+import spacy
+from spacy.language import Language
+from tqdm import tqdm
+
+from ..convert.notes import Notes
+from ..corpora.sources import find_files
+from ..evaluation.evaluate import Settings, spans_of
+from ..evaluation.gold import HINT, Gold, Source, digest_of, read_corpus, read_records
+from ..evaluation.predictor import Pipe, encoder_weights, predict
+from .explain import explain
+
+# What other programs can rely on; see docs/evaluation.md.
+FORMAT, VERSION = "spacy-contrastive-ner.evaluation", 1
+
+
+class Corpus(NamedTuple):
+    """What is scored.
+
+    golds (List[Gold]): Texts with their gold.
+    about (Dict[str, Any]): Where they were read and what was noticed.
+    place (str): Where the gold stood in it.
+    """
+
+    golds: List[Gold]
+    about: Dict[str, Any]
+    place: str
+
+
+def check_inputs(data: Optional[Path], against: Optional[Path], train: Optional[Path]) -> None:
+    """Stop before a model is loaded that there is nothing for."""
+    if data is None and against is None:
+        raise ValueError("There is nothing to score the model on. Give DATA_PATH or --against.")
+    for path, what in ((data, "The data"), (train, "The training data")):
+        if path is not None:
+            find_files(path, what, HINT)
+    if against is not None and not against.is_file():
+        raise ValueError(f"{against}, for --against, is no file. Name a file of JSON lines.")
+
+
+def check_output(output: Optional[Path], inputs: Sequence[Optional[Path]]) -> None:
+    """Stop before the work is done if its result cannot be written."""
+    if output is None:
+        return
+    if output.is_dir():
+        raise ValueError(f"{output} is a folder. Name a file for the scores.")
+    if any(path is not None and path.resolve() == output.resolve() for path in inputs):
+        raise ValueError(f"{output} is read and to be written. Name another output.")
+
+
+def load_model(model: str) -> Language:
+    """Load a pipeline, or say what is the matter with it."""
+    try:
+        return spacy.load(model)
+    # What a damaged model or one of another version leads to is not foreseen.
+    except Exception as error:
+        message = explain(error) or type(error).__name__
+        raise ValueError(
+            f"The model {model!r} cannot be loaded: {message.rstrip('.')}. Name an installed "
+            "package or the folder of a trained pipeline, such as training/model-best."
+        ) from error
+
+
+def read_corpora(
+    data: Optional[Path], against: Optional[Path], encoding: str, nlp: Language, source: Source
+) -> List[Corpus]:
+    """Read what is scored."""
+    found: List[Corpus] = []
+    if data is not None:
+        golds, survey = read_corpus(data, nlp.vocab, source, "The data")
+        about = {"path": str(data), "not_annotated": survey.not_annotated, "mended": {}}
+        found.append(Corpus(golds, about, _place(source.gold_key)))
+    if against is not None:
+        notes = Notes()
+        golds = read_records(against, notes, encoding)
+        mended = {kind.name: tally.total for kind, tally in notes.tallies.items()}
+        about = {"path": str(against), "not_annotated": 0, "mended": mended}
+        found.append(Corpus(golds, about, "character offsets"))
+    return found
+
+
+def _place(key: Optional[str]) -> str:
+    return "doc.ents" if key is None else f"doc.spans[{key!r}]"
+
+
+def score_model(
+    nlp: Language,
+    corpus: Corpus,
+    target: Pipe,
+    source: Source,
+    settings: Settings,
+    how: Dict[str, Any],
+    silent: bool,
+) -> Dict[str, Any]:
+    """Find entities in the texts of a corpus and score them."""
+    golds = corpus.golds
+    counts = Counter(label for gold in golds for _, _, label in spans_of(gold.annotation.entities))
+    labels = set(target.labels or ()) | set(counts)
+    _check_labels([*settings.rare_labels, *settings.few_shot_labels], labels, settings, corpus)
+    # Nothing is shown if stderr is no terminal.
+    disable = True if silent else None
+    with tqdm(total=len(golds), unit=" documents", disable=disable, leave=False) as bar:
+        evaluation, speed = predict(
+            nlp, golds, source, settings._replace(labels=labels), on_doc=bar.update, **how
+        )
+    known = counts if target.labels is None else target.labels
+    return {
+        "data": {
+            **corpus.about,
+            "documents": len(golds),
+            "empty": sum(not gold.text.strip() for gold in golds),
+            "other_tokens": speed.other_tokens,
+            "digest": digest_of(golds),
+        },
+        "scored": {"gold": corpus.place, "predicted": _place(source.key)},
+        **evaluation.as_dict(),
+        "unknown_labels": {label: counts[label] for label in sorted(set(counts) - set(known))},
+        "speed": speed.as_dict(),
+    }
+
+
+def _check_labels(
+    names: Sequence[str], labels: Set[str], settings: Settings, corpus: Corpus
+) -> None:
+    """Stop if a label is named that is nowhere."""
+    training = settings.training.counts if settings.training is not None else {}
+    wrong = [name for name in names if name not in labels and name not in training]
+    if wrong:
+        raise ValueError(
+            f"There is no label {wrong[0]!r}, neither in {corpus.about['path']} nor in the model. "
+            f"Its labels are: {', '.join(sorted(labels))}."
+        )
+
+
+def describe_model(nlp: Language, model: str, target: Pipe) -> Dict[str, Any]:
+    """What the model is."""
+    return {
+        "path": model,
+        "name": f"{nlp.meta['lang']}_{nlp.meta['name']}",
+        "version": nlp.meta["version"],
+        "pipeline": list(nlp.pipe_names),
+        "pipe": target.name,
+        "factory": target.factory,
+        "labels": target.labels,
+        **encoder_weights(nlp),
+    }
