@@ -165,9 +165,9 @@ class Conversion:
         on_bytes (Optional[Callable[[int], None]]): Told how many bytes more have been read.
         YIELDS (Record): The records.
         """
-        names = names_of(self.found.files)
+        names, together = names_of(self.found.files), frozenset(self.found.files)
         for path in self.found.files:
-            file = TextFile(path, self.encoding, on_bytes, names.get(path, ""))
+            file = TextFile(path, self.encoding, on_bytes, names.get(path, ""), together)
             n_read, n_skipped = 0, notes.n_skipped
             # A reader that skips what is bad in a file may stop at what concerns all of it.
             try:

@@ -4,7 +4,18 @@ import codecs
 import io
 import os
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import (
+    Callable,
+    Collection,
+    Dict,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from .notes import BadInput, Notes
 from .records import Where
@@ -56,7 +67,7 @@ class TextFile:
         name: str = "",
         together: Collection[Path] = (),
     ) -> None:
-        self.name, self.together = name or path.stem, together
+        self.name, self.together = name or path.stem, frozenset(together)
         self.path, self.encoding, self.on_bytes = path, known_encoding(encoding), on_bytes
 
     def where(self, line: int = 0, id: str = "") -> Where:

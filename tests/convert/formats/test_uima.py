@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_contrastive_ner.convert.formats.uima.read import (
-    FORMAT,
+from spacy_contrastive_ner.convert.formats.shared.annotators import (
     NO_ANNOTATOR,
-    NO_LABEL,
     NO_MAJORITY,
     OTHER_ANNOTATOR,
+)
+from spacy_contrastive_ner.convert.formats.uima.read import (
+    FORMAT,
+    NO_LABEL,
     OTHER_TYPE,
     OTHER_VIEW,
     RELATION,
@@ -368,6 +370,15 @@ def test_folder_of_documents_is_not_of_annotators(tmp_path, annotator):
     records = convert_all(sorted(tmp_path.glob("*.xmi")), notes, annotator=annotator)
     assert [record.id for record in records] == ["0", "1", "2", "3"]
     assert all(len(record.entities) == 1 for record in records) and not notes.tallies
+
+
+def test_annotation_and_curation_of_a_project(tmp_path):
+    paths = annotators(tmp_path / "annotation" / "one.txt", ann=[1], bob=[2, 3])
+    paths += annotators(tmp_path / "curation" / "one.txt", CURATION_USER=[0])
+    notes = Notes()
+    (record,) = [record for path in paths for record in read(TextFile(path, together=paths), notes)]
+    assert record.id == "one.txt" and spans(record) == [("Ms. Haag", "PER")]
+    assert totals(notes) == {OTHER_ANNOTATOR: 2}
 
 
 def zipped(**files):

@@ -4,6 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spacy_contrastive_ner.convert.formats.shared.annotators import (
+    NO_ANNOTATOR,
+    NO_MAJORITY,
+    OTHER_ANNOTATOR,
+)
 from spacy_contrastive_ner.convert.formats.webanno.lines import MISMATCH
 from spacy_contrastive_ner.convert.formats.webanno.read import (
     CHAIN,
@@ -255,6 +260,117 @@ def test_tokens_unlike_the_text_are_counted(tmp_path):
     convert(tmp_path, text, notes)
     assert totals(notes) == {MISMATCH: 1}
     assert "line 7" in notes.tallies[MISMATCH].examples[0]
+
+
+# What can be marked in a text of two sentences: each is a label by token.
+MARKS = [{0: "PER[1]", 1: "PER[1]"}, {1: "PER"}, {2: "OTH"}, {3: "LOC"}]
+MARKED = [("Ms. Haag", "PER"), ("Haag", "PER"), ("😊", "OTH"), ("Rome", "LOC")]
+
+
+def marked(numbers, word="Rome"):
+    """A document in which some of the marks are set."""
+    cells = [
+        "|".join(MARKS[number][token] for number in numbers if token in MARKS[number]) or "_"
+        for token in range(4)
+    ]
+    end = 17 + len(word)
+    return (
+        f"#FORMAT=WebAnno TSV 3.3\n#T_SP={NER}|value\n\n\n#Text=Ms. Haag 😊.\n"
+        f"1-1\t0-3\tMs.\t{cells[0]}\t\n1-2\t4-8\tHaag\t{cells[1]}\t\n"
+        f"1-3\t9-11\t😊\t{cells[2]}\t\n1-4\t11-12\t.\t_\t\n\n"
+        f"#Text=of  {word}\n2-1\t13-15\tof\t_\t\n2-2\t17-{end}\t{word}\t{cells[3]}\t\n"
+    )
+
+
+def annotators(folder, **marks):
+    folder.mkdir(parents=True)
+    for name, numbers in marks.items():
+        put(folder, marked(numbers), f"{name}.tsv")
+    return sorted(folder.glob("*.tsv"))
+
+
+def convert_all(paths, notes, **options):
+    return [
+        record
+        for path in paths
+        for record in read(TextFile(path, together=paths), notes, **options)
+    ]
+
+
+def test_curation_is_read_of_several_annotators(tmp_path):
+    paths = annotators(tmp_path / "doc.txt", CURATION_USER=[0], INITIAL_CAS=[], ann=[1], bob=[2, 3])
+    notes = Notes()
+    (record,) = convert_all(paths, notes)
+    assert record.id == "doc.txt" and record.document == "" and spans(record) == MARKED[:1]
+    assert totals(notes) == {OTHER_ANNOTATOR: 3}
+    assert any("CURATION_USER is read" in text for text in notes.decisions)
+
+
+def test_first_annotator_is_read_without_curation(tmp_path):
+    paths = annotators(tmp_path / "doc.txt", INITIAL_CAS=[], ann=[1], bob=[2, 3])
+    notes = Notes()
+    (record,) = convert_all(paths, notes)
+    assert spans(record) == MARKED[1:2] and totals(notes) == {OTHER_ANNOTATOR: 2}
+
+
+def test_annotator_by_name(tmp_path):
+    paths = annotators(tmp_path / "one.txt", ann=[1], bob=[2, 3])
+    paths += annotators(tmp_path / "two.txt", ann=[1], cy=[2])
+    notes = Notes()
+    (record,) = convert_all(paths, notes, annotator="bob")
+    assert record.id == "one.txt" and spans(record) == MARKED[2:]
+    assert totals(notes) == {OTHER_ANNOTATOR: 2, NO_ANNOTATOR: 1}
+
+
+def test_majority(tmp_path):
+    paths = annotators(tmp_path / "d", CURATION_USER=[3], ann=[0, 1], bob=[0, 2], cy=[0, 1])
+    notes = Notes()
+    (record,) = convert_all(paths, notes, annotator="majority")
+    assert record.id == "d" and spans(record) == MARKED[:2]
+    assert totals(notes) == {NO_MAJORITY: 1, OTHER_ANNOTATOR: 1}
+    # Half is no majority.
+    paths = annotators(tmp_path / "e", ann=[0, 1], bob=[0])
+    (record,) = convert_all(paths, Notes(), annotator="majority")
+    assert spans(record) == MARKED[:1]
+
+
+def test_every_annotator(tmp_path):
+    paths = annotators(tmp_path / "d", ann=[0], bob=[1])
+    notes = Notes()
+    first, second = convert_all(paths, notes, annotator="every")
+    assert [first.document, second.document] == ["d", "d"]
+    assert [first.id, second.id] == ["d/ann", "d/bob"] and not notes.tallies
+
+
+@pytest.mark.parametrize("annotator", ["auto", "majority", "every"])
+def test_folder_of_documents_is_not_of_annotators(tmp_path, annotator):
+    paths = [put(tmp_path, marked([3], f"Rome{n}"), f"{n}.tsv").path for n in range(4)]
+    notes = Notes()
+    records = convert_all(paths, notes, annotator=annotator)
+    assert [record.id for record in records] == ["0", "1", "2", "3"]
+    assert [spans(record) for record in records] == [[(f"Rome{n}", "LOC")] for n in range(4)]
+    assert not notes.tallies and not any(record.document for record in records)
+
+
+def test_annotation_and_curation_of_a_project(tmp_path):
+    paths = annotators(tmp_path / "annotation" / "one.txt", ann=[1], bob=[2, 3])
+    paths += annotators(tmp_path / "annotation" / "two.txt", ann=[1], bob=[2])
+    paths += annotators(tmp_path / "curation" / "one.txt", CURATION_USER=[0])
+    notes = Notes()
+    one, two = sorted(convert_all(paths, notes), key=lambda record: record.id)
+    assert [one.id, two.id] == ["one.txt", "two.txt"]
+    assert [spans(one), spans(two)] == [MARKED[:1], MARKED[1:2]]
+    assert totals(notes) == {OTHER_ANNOTATOR: 3}
+
+
+def test_damaged_file_of_an_annotator(tmp_path):
+    paths = annotators(tmp_path / "d", ann=[0], bob=[1], cy=[0])
+    paths[1].write_text(marked([1])[:-30])
+    with pytest.raises(BadInput, match=r"bob\.tsv"):
+        convert_all(paths, Notes(), annotator="majority")
+    notes = Notes(skip_bad=True)
+    (record,) = convert_all(paths, notes, annotator="majority")
+    assert spans(record) == MARKED[:1] and notes.n_skipped == 1
 
 
 @pytest.mark.parametrize(

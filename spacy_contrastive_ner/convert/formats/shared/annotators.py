@@ -4,7 +4,17 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Callable, Generic, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import (
+    Callable,
+    FrozenSet,
+    Generic,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+)
 
 from ...notes import BadInput, Kind, Notes
 from ...records import Record, Where
@@ -64,8 +74,8 @@ def group_of_file(
 ) -> Optional[Group[TextFile]]:
     """Find what is read for one file: it, it and others of its document, or nothing, because what
     is read of its document is another file. Files in one folder, with the same text, are of one
-    document. So are those in folders of the same name in `annotation` and `curation`, as far as
-    they are read together.
+    document. So are those in folders of the same name in `annotation` and `curation`. If it is
+    known which files are read together, these are all that count.
 
     file (TextFile): The file.
     annotator (str): Whose files are read: a name, or "auto", "majority", "every".
@@ -73,32 +83,27 @@ def group_of_file(
     notes (Notes): What is counted and decided.
     RETURNS (Optional[Group[TextFile]]): What is read, None if that is nothing.
     """
-    paths = _siblings(file, kind)
-    # A few tell whether the folder is a document; a majority is asked of all.
-    others = [path for path in paths if path != file.path]
-    others = others if annotator == "majority" else others[:3]
+    paths, chosen, is_chosen = _siblings(file, annotator, kind)
     if annotator == "every":
-        is_folder = any(_is_same(file, path, kind) for path in others)
+        is_folder = any(_is_same(file, path, kind) for path in _others(file, paths[:4])[:3])
         return Group([file], file.path.parent.name if is_folder else "", True)
     if len(paths) == 1:
         return Group([file], "", False)
-    wanted = wanted_of([path.stem for path in paths], annotator)
-    if not wanted:
+    if not chosen:
         skipped = NO_ANNOTATOR if file.path == paths[0] else OTHER_ANNOTATOR
         notes.add(skipped, file.where(), text=file.path.stem)
         return None
-    chosen = [path for path in paths if path.stem in wanted]
     if file.path == chosen[0]:
+        # A few tell whether the folder is a document; a majority is asked of all.
+        others = _others(file, paths if annotator == "majority" else paths[:4])
         same = [path for path in others if _is_same(file, path, kind)]
         if same:
             tell(annotator, notes)
-        more = [
-            TextFile(path, file.encoding, file.on_bytes) for path in same if path in chosen
-        ]
+        more = [TextFile(path, file.encoding, file.on_bytes) for path in same if path in is_chosen]
         return Group([file, *more], file.path.parent.name if same else "", False)
     if annotator in ("auto", "majority") and not _is_same(file, chosen[0], kind):
         return Group([file], "", False)
-    if file.path not in chosen:
+    if file.path not in is_chosen:
         tell(annotator, notes)
         pass_over(file.where(), file.path.stem, notes)
     return None
@@ -161,30 +166,66 @@ def agree(records: Sequence[Record], notes: Notes) -> Record:
     return first
 
 
-def _siblings(file: TextFile, kind: FileKind) -> List[Path]:
-    """RETURNS (List[Path]): A file and those that may be of other annotators of its document, in
-    order."""
-    folder = file.path.parent
-    found = list(_like(folder, file, kind))
-    if folder.parent.name in PROJECT_FOLDERS:
-        for name in PROJECT_FOLDERS:
-            twin = folder.parent.parent / name / folder.name
-            # What is not read itself must not be why a file is passed over.
-            if twin != folder and twin.is_dir():
-                found += [path for path in _like(twin, file, kind) if path in file.together]
-    return sorted(found if file.path in found else [*found, file.path])
+def itself(path: Path) -> Path:
+    """RETURNS (Path): The file to read when it alone is the input."""
+    return path
 
 
-def _like(folder: Path, file: TextFile, kind: FileKind) -> Tuple[Path, ...]:
-    suffix, stamp = file.path.suffix.lower(), folder.stat().st_mtime
-    return _list_like(folder, suffix, stamp, file.encoding, kind)
+class Siblings(NamedTuple):
+    """A file and those that may be of other annotators of its document.
+
+    paths (Tuple[Path, ...]): The files, in order.
+    chosen (Tuple[Path, ...]): Of these, the ones that are read if they are of one document.
+    is_chosen (FrozenSet[Path]): The same, to look them up.
+    """
+
+    paths: Tuple[Path, ...]
+    chosen: Tuple[Path, ...]
+    is_chosen: FrozenSet[Path]
+
+
+def _siblings(file: TextFile, annotator: str, kind: FileKind) -> Siblings:
+    folder, suffix = file.path.parent, file.path.suffix.lower()
+    folders = [folder]
+    if folder.parent.name in PROJECT_FOLDERS and file.together:
+        twins = [folder.parent.parent / name / folder.name for name in PROJECT_FOLDERS]
+        folders = [twin for twin in twins if twin == folder or twin.is_dir()]
+    like = [
+        _list_like(folder, suffix, folder.stat().st_mtime, file.encoding, kind)
+        for folder in folders
+    ]
+    # A file is read though it does not look like one of the kind, and then it tells why.
+    is_like = any(file.path in found for found in like)
+    is_known = is_like and (not file.together or file.path in file.together)
+    return _choose(tuple(like), None if is_known else file.path, annotator, file.together)
+
+
+# There may be thousands of files in a folder, each of which asks for the others.
+@lru_cache(maxsize=8)
+def _choose(
+    like: Tuple[FrozenSet[Path], ...],
+    more: Optional[Path],
+    annotator: str,
+    together: FrozenSet[Path],
+) -> Siblings:
+    found = {path for paths in like for path in paths}
+    # What is not read itself must not be why a file is passed over.
+    found = found & together if together else found
+    paths = tuple(sorted(found | {more} if more else found))
+    wanted = set(wanted_of([path.stem for path in paths], annotator))
+    chosen = tuple(path for path in paths if path.stem in wanted)
+    return Siblings(paths, chosen, frozenset(chosen))
+
+
+def _others(file: TextFile, paths: Sequence[Path]) -> List[Path]:
+    return [path for path in paths if path != file.path]
 
 
 @lru_cache(maxsize=8)
 def _list_like(
     folder: Path, suffix: str, stamp: float, encoding: str, kind: FileKind
-) -> Tuple[Path, ...]:
-    """RETURNS (Tuple[Path, ...]): The files of a kind in a folder. The last ones are kept."""
+) -> FrozenSet[Path]:
+    """RETURNS (FrozenSet[Path]): The files of a kind in a folder. The last ones are kept."""
 
     def is_one(path: Path) -> bool:
         try:
@@ -193,9 +234,9 @@ def _list_like(
             # Who reads this file tells what is wrong with it.
             return False
 
-    return tuple(
+    return frozenset(
         path
-        for path in sorted(folder.iterdir())
+        for path in folder.iterdir()
         if path.suffix.lower() == suffix and path.is_file() and is_one(path)
     )
 

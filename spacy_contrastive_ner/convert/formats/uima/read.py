@@ -1,7 +1,6 @@
 """UIMA CAS as XMI and JSON, as INCEpTION and DKPro write them."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ...format import Format
@@ -14,6 +13,7 @@ from ..shared.annotators import (
     Group,
     agree,
     group_of_file,
+    itself,
     pass_over,
     tell,
     wanted_of,
@@ -79,7 +79,9 @@ def read(
             groups = _groups_in_archive(file, sources_of(file), choice, notes)
         else:
             found = group_of_file(file, annotator, FILES, notes)
-            sources = [source for item in (found.items if found else ()) for source in sources_of(item)]
+            sources = [
+                source for item in (found.items if found else ()) for source in sources_of(item)
+            ]
             groups = [Group(sources, found.folder, found.every)] if found else []
     except BadInput as error:
         notes.bad(error.where, error.found, error.advice)
@@ -238,4 +240,5 @@ FORMAT = Format(
     suffixes=SUFFIXES,
     recognise=recognise,
     read=read,
+    instead=itself,
 )

@@ -9,6 +9,7 @@ from ...format import Format
 from ...notes import BadInput, Kind, Notes
 from ...records import Entity, Record, Stretch
 from ...textfile import Head, TextFile
+from ..shared.annotators import FileKind, agree, group_of_file, itself
 from ..shared.inception_layers import label_feature, may_hold_entities, short
 from ..shared.offsets import Ruler
 from .lines import Layer, Sentence, lay_out, parse, unescape_value
@@ -40,10 +41,18 @@ class Annotation:
 
 
 def read(
-    file: TextFile, notes: Notes, *, layer: str = "auto", feature: str = "auto"
+    file: TextFile,
+    notes: Notes,
+    *,
+    layer: str = "auto",
+    feature: str = "auto",
+    annotator: str = "auto",
 ) -> Iterator[Record]:
     """Read a document of WebAnno TSV 3. Its offsets count UTF-16 units, as Java does; what stands
     between its sentences is not in the file, and becomes a line break and blanks.
+
+    INCEpTION writes a folder for each document, with a file for each annotator. So files in one
+    folder, with the same text, are taken for one document, as those of UIMA CAS are.
 
     file (TextFile): The file.
     notes (Notes): What is counted and decided.
@@ -51,18 +60,31 @@ def read(
         layer of spans with a feature "value", or else with any feature, that is not about words.
     feature (str): The feature that is the label. "auto": "value", or else the first that may be.
         Layers without features give their own name as the label.
+    annotator (str): Whose annotations are read, by the name of the file. "auto": CURATION_USER, or
+        else the first; "majority": what more than half of the annotators (without CURATION_USER)
+        have; "every": each file is a document.
     YIELDS (Record): The document.
     """
     try:
-        layers, sentences = parse(file)
-        chosen = _choose_layer(layers, layer, file, notes)
-        column = _choose_feature(chosen, feature, file, notes)
-        text, ruler = lay_out(sentences, file, notes)
+        group = group_of_file(file, annotator, FILES, notes)
+        if group is None:
+            return
+        names = group.names(file.path.stem, name=file.name)
+        records = [_read(item, names, layer, feature, notes) for item in group.items]
     except BadInput as error:
         notes.bad(error.where, error.found, error.advice)
         return
-    name = file.name
-    record = Record(text, [], file.where(1, name), name, tokens=[], sents=[])
+    yield agree(records, notes)
+
+
+def _read(file: TextFile, names: Tuple[str, str], layer: str, feature: str, notes: Notes) -> Record:
+    """Read the file of one annotator."""
+    layers, sentences = parse(file)
+    chosen = _choose_layer(layers, layer, file, notes)
+    column = _choose_feature(chosen, feature, file, notes)
+    text, ruler = lay_out(sentences, file, notes)
+    name, document = names
+    record = Record(text, [], file.where(1, name), name, document, tokens=[], sents=[])
     assert record.tokens is not None and record.sents is not None
     for sentence in sentences:
         units = [ruler.around(unit.start, unit.end) for unit in sentence.units if unit.is_token]
@@ -74,7 +96,13 @@ def read(
     for other in layers:
         if other is not chosen:
             _count_other(sentences, other, file, notes)
-    yield record
+    return record
+
+
+def text_of(file: TextFile) -> str:
+    """RETURNS (str): The text of a file."""
+    _, sentences = parse(file)
+    return lay_out(sentences, file, Notes())[0]
 
 
 def recognise(head: Head) -> Optional[str]:
@@ -82,6 +110,9 @@ def recognise(head: Head) -> Optional[str]:
     if head.lines and re.match(r"#FORMAT=WebAnno TSV 3\.", head.lines[0]):
         return f"its first line is {head.lines[0].strip()!r}"
     return None
+
+
+FILES = FileKind(lambda file: recognise(file.head()) is not None, text_of)
 
 
 def _choose_layer(layers: List[Layer], name: str, file: TextFile, notes: Notes) -> Optional[Layer]:
@@ -243,4 +274,5 @@ FORMAT = Format(
     suffixes=(".tsv",),
     recognise=recognise,
     read=read,
+    instead=itself,
 )
