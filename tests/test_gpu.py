@@ -7,7 +7,9 @@ from thinc.api import NumpyOps, get_ops
 
 from spacy_contrastive_ner import tracks
 from spacy_contrastive_ner.losses import cross_entropy_dice
+from spacy_contrastive_ner.spans import Margins, Space, contrast, decode
 
+from .spans.test_contrast import ALL, make, read
 from .test_device import make_case, on_device
 from .tracks.test_inference import KINDS
 from .util import TEXTS, found, make_pipeline, predict, train
@@ -53,7 +55,12 @@ def test_same_as_on_the_cpu(ops, kind, missing):
         assert numpy.allclose(ops.to_numpy(b[1]), a[1], atol=1e-4)
 
 
-@pytest.mark.parametrize("model", [{"crf": None}, {}], ids=str)
+BI = {"@architectures": "spacy-contrastive-ner.BiEncoder.v1", "width": 16, "fit_width": 4}
+
+
+@pytest.mark.parametrize(
+    "model", [{"crf": None}, {}, BI, {**BI, "types": "prototypes", "n_examples": 2}], ids=str
+)
 def test_trains_on_the_device_and_moves_to_the_cpu(model):
     spacy.require_gpu()
     try:
@@ -68,3 +75,20 @@ def test_trains_on_the_device_and_moves_to_the_cpu(model):
         spacy.require_cpu()
     copy = make_pipeline(model=model).from_bytes(saved)
     assert found(predict(copy, TEXTS[0][0])) == sorted(TEXTS[0][1])
+
+
+def test_spans_and_labels_in_one_space(ops):
+    n_tokens = [7, 0, 3]
+    rows, space = make(n_tokens, dtype="float32")
+    gold, unknown = [[(0, 1, 0), (0, 1, 1)], [], [(2, 2, 2)]], [[], [], [(0, 1, None)]]
+    goal = read(gold, unknown, n_tokens, 3, 3)
+    here = Margins(CPU, rows, n_tokens, space)
+    there = Margins(ops, ops.asarray(rows), n_tokens, Space(*map(ops.asarray, space)))
+    a, b = contrast(CPU, here, goal, ALL), contrast(ops, there, goal, ALL)
+    assert b[0] == pytest.approx(a[0], rel=1e-4)
+    assert numpy.allclose(ops.to_numpy(b[1].rows), a[1].rows, atol=1e-5)
+    for near, far in zip(a[1].space, b[1].space):
+        assert numpy.allclose(ops.to_numpy(far), near, atol=1e-5)
+    least = numpy.full(3, -1.0)
+    for near, far in zip(decode(CPU, here, least), decode(ops, there, least)):
+        assert numpy.allclose(far, near, atol=1e-4)
