@@ -1,8 +1,27 @@
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import numpy
-from thinc.api import Model
-from thinc.types import Ragged
+from spacy.tokens import Doc
+from thinc.api import Model, list2ragged
+from thinc.types import Floats2d, Ragged
+
+from .first_pieces import FirstPieces
+
+MEAN, CLS = TEXT_ROWS = ("mean", "cls")
+
+
+def text_layers(encoder: Model[List[Doc], List[Floats2d]], text_row: str) -> List[Model]:
+    """Encode texts, with a row before those of the tokens of each that stands for the text as a whole.
+
+    encoder (Model[List[Doc], List[Floats2d]]): The encoder.
+    text_row (str): "mean", see `TextRow`, or "cls", see `FirstPieces`.
+    RETURNS (List[Model]): The layers, one after the other.
+    """
+    if text_row not in TEXT_ROWS:
+        raise ValueError(f"text_row is {text_row!r}, but must be one of {', '.join(TEXT_ROWS)}.")
+    if text_row == CLS:
+        return [FirstPieces(encoder)]
+    return [encoder, list2ragged(), TextRow()]
 
 
 def TextRow() -> Model[Ragged, Ragged]:
@@ -47,7 +66,7 @@ def forward(
 def init(
     model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[Ragged] = None
 ) -> None:
-    if X is None or model.has_dim("nO"):
+    if X is None:
         return
     width = X.dataXd.shape[1]
     model.set_dim("nO", width)

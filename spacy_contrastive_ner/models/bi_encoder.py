@@ -12,7 +12,7 @@ from .. import spans
 from ..annotations import Gold
 from ..layers.dropout import FixedDropout
 from ..layers.held import set_gradient
-from ..layers.text_row import TextRow
+from ..layers.text_row import MEAN, text_layers
 from ..layers.type_space import TypeSpace, reset_space, set_size
 from ..losses.span_contrast import make_span_contrast
 from ..spans import Gradients, Weights
@@ -26,6 +26,7 @@ from .label_vectors import (
     TYPES,
     current,
     encode_types,
+    forget_offset,
     keep_types,
     margins_of,
     places_of,
@@ -53,6 +54,7 @@ def build_bi_encoder(
     descriptions: Optional[Written] = None,
     description_encoder: Optional[Model[List[Doc], List[Floats2d]]] = None,
     n_examples: int = 5,
+    text_row: str = MEAN,
 ) -> Model[InT, OutT]:
     """Compare spans with labels: encoder, one affine map to five views of each token, and the vectors
     of labels and widths. See `spans`.
@@ -78,6 +80,8 @@ def build_bi_encoder(
     description_encoder (Optional[Model[List[Doc], List[Floats2d]]]): What encodes descriptions. If
         None, the same encoder as for texts.
     n_examples (int): How many mentions of each label "prototypes" takes from the training data.
+    text_row (str): What a text is as a whole, from which its thresholds come. "mean": a learned map
+        of the mean of its tokens. "cls": the first piece of a transformer, as published.
     RETURNS (Model[List[Doc], Ragged]): The model. Its rows are one more than tokens in each text.
     """
     _check(width, fit_width, dropout, max_width, coverage, others, label_weights)
@@ -85,9 +89,7 @@ def build_bi_encoder(
     over_rows: List[Model] = [FixedDropout(dropout)] if dropout else []
     space = resizable(TypeSpace(width), set_size)
     text: Model[InT, OutT] = chain(
-        tok2vec,
-        list2ragged(),
-        TextRow(),
+        *text_layers(tok2vec, text_row),
         with_array(chain(*over_rows, Linear(nO=4 * width + 2 * fit_width), space)),
     )
     refs: Dict[str, Optional[Model]] = {"tok2vec": tok2vec, "space": space, "text": text}
@@ -111,6 +113,7 @@ def build_bi_encoder(
         loss=(make_span_contrast() if loss is None else loss)._asdict(),
         label_weights=dict(label_weights or {}),
         offsets=dict(offsets or {}),
+        taught=[],
         calibration={},
         calibrate=calibrate,
         decoders=spans.DECODERS,
@@ -224,6 +227,8 @@ def fit(
     seen = {label for doc in gold for _, _, label in doc.spans} - {""}
     names = list(model.attrs["names"])
     names += [label for label in (sorted(seen) if given is None else given) if label not in names]
+    for label in model.attrs["taught"]:
+        forget_offset(model, label)
     for setting in ("label_weights", "offsets"):
         unknown = set(model.attrs[setting]) - set(names)
         if unknown:
@@ -260,7 +265,7 @@ def add_label(model: Model[InT, OutT], label: str, layers: Optional[int], max_la
     max_layers (int): Has no meaning here.
     """
     names = [*model.attrs["names"], label]
-    model.attrs.update(names=names, calibration={}, silent=[*model.attrs["silent"], label])
+    model.attrs.update(names=names, silent=[*model.attrs["silent"], label])
     space = vectors_of(model)
     if space is not None:
         set_size(model.get_ref("space"), len(names), len(space.widths))
@@ -278,7 +283,7 @@ def learn(
     RETURNS (Tuple[float, Ragged, List[Lost]]): The loss, the gradient of the rows, and the spans
         that are no candidates.
     """
-    margins, names = margins_of(model, rows), model.attrs["names"]
+    margins, names = margins_of(model, rows, True), model.attrs["names"]
     target = spans.targets(
         names,
         len(margins.space.widths),
@@ -319,7 +324,7 @@ def imitate(
     RETURNS (Tuple[float, Ragged]): The loss, less the teacher's entropy, and the gradient.
     """
     xp = model.ops.xp
-    margins, former = margins_of(model, rows), margins_of(teacher, teacher_rows)
+    margins, former = margins_of(model, rows, True), margins_of(teacher, teacher_rows, True)
     gradients, old = Gradients.zeros(margins), len(former.units)
     own, theirs = margins.spans(), former.spans()
     share = 1.0 / max(1, sum(1 for n in margins.n_tokens if n))
