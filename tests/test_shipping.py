@@ -185,12 +185,12 @@ def test_pipe_can_be_taken_over_alone(nlp, kind):
 
 
 def test_several_processes(folder, kind):
-    if kind == "transformer":
-        pytest.skip("PyTorch may hang in forked processes, whatever the pipe")
     nlp = spacy.load(folder)
+    # PyTorch may hang in forked processes, whatever the pipe.
+    n_process = 1 if kind == "transformer" else 2
     texts = [TEXT, "Boris left Norway today", "nothing"] * 4
     expected = [read(doc) for doc in nlp.pipe(texts)]
-    docs = list(nlp.pipe(texts, n_process=2, batch_size=3))
+    docs = list(nlp.pipe(texts, n_process=n_process, batch_size=3))
     assert [read(doc) for doc in docs] == expected
     assert all(len(d.spans["sc"].attrs["scores"]) == len(d.spans["sc"]) for d in docs)
 
