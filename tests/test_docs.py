@@ -32,7 +32,7 @@ RUN_HERE = {
     "developers.md": ["python"] * 6,
     "index.md": ["bash"],
     "recipes.md": [
-        *("bash", "ini", "bash", "bash", "bash", "python", "python", "python"),
+        *("bash", "ini", "bash", "bash", "bash", "python", "bash", "python", "python"),
         *("ini", "ini", "bash", "bash", "python", "bash", "python", "bash"),
     ],
     "systems.md": ["bash"],
@@ -180,6 +180,10 @@ def recipes_did_what_they_say():
     masked = list(DocBin().from_disk("masked.spacy").get_docs(vocab))
     unknown = {span.label_ for doc in masked for span in doc.spans.get("missing", ())}
     assert unknown == {"PER", "ORG"}
+    (labelled,) = DocBin().from_disk("names.spacy").get_docs(vocab)
+    assert [span.text for span in labelled.spans["sc"]] == ["England", "London"]
+    assert list(labelled.spans["missing"]) == []
+    assert spacy.load("distant_model/model-best").get_pipe(FACTORY).labels == ("LOC",)
     known = Counter(span.label_ for doc in masked for span in doc.spans["sc"])
     assert known["PER"] < 10 < known["GPE"]
     assert spacy.load("together").pipe_names == ["sentencizer", FACTORY]

@@ -55,17 +55,21 @@ def read_descriptions(given: Written, labels: Sequence[str]) -> Dict[str, str]:
 def _read_file(path: Path) -> Iterator[Tuple[str, Any, Any]]:
     """YIELDS (Tuple[str, Any, Any]): Place, label and description."""
     try:
-        text = path.read_text(encoding="utf8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"Cannot read the descriptions of labels in {path}: {error}.") from error
     try:
-        whole = json.loads(text)
+        # As pairs, so that what is there twice is seen.
+        whole = json.loads(text, object_pairs_hook=list)
+        keys = [key for key, _ in whole] if text.lstrip().startswith("{") else []
     except ValueError:
-        whole = None
-    if isinstance(whole, dict) and not any(name in whole for name in NAMES):
-        yield from ((str(path), label, value) for label, value in whole.items())
+        keys = []
+    # One object with all labels, which may be called "name" or "label" too, or a file of one line.
+    is_line = any(name in keys for name in NAMES) and ("description" in keys or len(keys) == 1)
+    if keys and not is_line:
+        yield from ((str(path), label, value) for label, value in whole)
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield (place := f"{path}, line {number}", *_read_line(place, line))
 

@@ -56,9 +56,29 @@ def the_space(model: Model) -> Space:
     return space
 
 
-def margins_of(model: Model, rows: Ragged) -> Margins:
+def margins_of(model: Model, rows: Ragged, is_train: bool = False) -> Margins:
+    """The margins of a batch. To training, the offset that came with the examples of a label is a part
+    of its threshold, so that it goes on from what is predicted. Those of the settings are not.
+
+    model (Model): The bi-encoder.
+    rows (Ragged): The rows of the batch.
+    is_train (bool): Whether the margins are for training.
+    RETURNS (Margins): The margins.
+    """
+    names, offsets, lift = model.attrs["names"], model.attrs["offsets"], None
+    if is_train and model.attrs["taught"]:
+        taught = {label: offsets.get(label, 0.0) for label in model.attrs["taught"]}
+        lift = numpy.asarray([taught.get(label, 0.0) for label in names])
     n_tokens = model.ops.to_numpy(rows.lengths) - 1
-    return Margins(model.ops, rows.dataXd, n_tokens.tolist(), the_space(model))
+    return Margins(model.ops, rows.dataXd, n_tokens.tolist(), the_space(model), lift)
+
+
+def forget_offset(model: Model, label: str) -> None:
+    """Forget the offset that came with the examples of a label, if one did."""
+    if label in model.attrs["taught"]:
+        offsets = {name: x for name, x in model.attrs["offsets"].items() if name != label}
+        taught = [name for name in model.attrs["taught"] if name != label]
+        model.attrs.update(offsets=offsets, taught=taught)
 
 
 def choose_mentions(
@@ -96,11 +116,10 @@ def current(model: Model, vocab: Vocab) -> None:
     model (Model): The bi-encoder.
     vocab (Vocab): The vocabulary of the pipeline.
     """
-    now = fingerprint(model)
-    if now != model.attrs["made_by"]:
-        names = with_sources(model)
+    names = with_sources(model)
+    if names and fingerprint(model) != model.attrs["made_by"]:
         keep_types(model, names, encode_types(model, vocab, names, False)[0])
-        model.attrs["made_by"] = now
+        model.attrs["made_by"] = fingerprint(model)
 
 
 def with_sources(model: Model) -> List[str]:
@@ -182,7 +201,7 @@ def encode_mentions(
     of the span.
 
     model (Model): The bi-encoder.
-    docs (List[Doc]): A document for each mention.
+    docs (List[Doc]): A document for each mention, or one for all of them.
     places (Sequence[Tuple[int, int]]): Its first token, and the one after its last.
     is_train (bool): Whether this is an update.
     RETURNS (Tuple[Floats3d, Backprop]): The directions [n, 3, D], and what takes their gradient.
@@ -194,7 +213,7 @@ def encode_mentions(
     data = rows.dataXd
     views = Views.of(data, c.shape[1])
     sizes = ops.to_numpy(rows.lengths)
-    before = numpy.cumsum(sizes) - sizes + 1
+    before = numpy.cumsum(sizes) - sizes + 1  # broadcast, if there is one document only
     start = ops.asarray(before + numpy.asarray([start for start, _ in places]))
     last = ops.asarray(before + numpy.asarray([end - 1 for _, end in places]))
     width = last - start
@@ -231,7 +250,8 @@ def _add_rows(ops: Any, table: Floats2d, at: ArrayXd, more: Floats2d) -> None:
 
 
 def fingerprint(model: Model) -> List[float]:
-    """Some numbers that change whenever an update changes the encoder of the sources.
+    """Some numbers that change whenever an update changes the encoder of the sources, or something
+    else puts other vectors in the place of those that were made from them, as averages of weights do.
 
     model (Model): The bi-encoder.
     RETURNS (List[float]): The numbers.
@@ -245,5 +265,6 @@ def fingerprint(model: Model) -> List[float]:
     ]
     # A few numbers of the first tables and the last ones tell.
     some = [table.ravel()[:3] for table in (*tables[:2], *tables[-3:])]
-    joined = model.ops.to_numpy(model.ops.xp.concatenate(some)) if some else numpy.zeros(0)
+    made = the_space(model).types[places_of(model, with_sources(model))]
+    joined = model.ops.to_numpy(model.ops.xp.concatenate([*some, made[:, :, 0].ravel()]))
     return [float(number) for number in joined]

@@ -17,6 +17,8 @@ from .label_vectors import (
     current,
     encode_mentions,
     encode_types,
+    fingerprint,
+    forget_offset,
     keep_types,
     margins_of,
     the_space,
@@ -80,7 +82,8 @@ def teach(model: Model, label: str, mentions: Sequence[Span], description: Optio
         raise ValueError("the component has to be trained on other labels before.")
     if (description is None) == (not mentions):
         raise ValueError("give either a description or at least one example.")
-    before = dict(model.attrs), model.get_ref("space").layers[0]
+    layer = model.get_ref("space").layers[0]
+    before = dict(model.attrs), layer, layer.get_param("types")
     try:
         if label not in model.attrs["names"]:
             model.attrs["add_label"](model, label, None, 1)
@@ -88,12 +91,15 @@ def teach(model: Model, label: str, mentions: Sequence[Span], description: Optio
             _from_description(model, label, description)
         else:
             _from_mentions(model, label, mentions)
-    except ValueError:
+    except Exception:
         # Half a label would be worse than none.
         model.attrs.update(before[0])
-        model.get_ref("space").layers[0] = before[1]
+        model.get_ref("space").layers[0] = layer
+        layer.set_param("types", before[2])
         raise
-    model.attrs["silent"] = [other for other in model.attrs["silent"] if other != label]
+    curves = {name: some for name, some in model.attrs["calibration"].items() if name != label}
+    silent = [other for other in model.attrs["silent"] if other != label]
+    model.attrs.update(calibration=curves, silent=silent)
 
 
 def _from_description(model: Model, label: str, description: Doc) -> None:
@@ -109,29 +115,57 @@ def _from_description(model: Model, label: str, description: Doc) -> None:
     current(model, description.vocab)
     model.attrs["sources"] = {**model.attrs["sources"], label: [list(Source.of(description))]}
     keep_types(model, [label], encode_types(model, description.vocab, [label], False)[0])
+    model.attrs["made_by"] = fingerprint(model)
+    forget_offset(model, label)
 
 
 def _from_mentions(model: Model, label: str, mentions: Sequence[Span]) -> None:
     width = len(the_space(model).widths)
     for span in mentions:
+        if not isinstance(span, Span):
+            raise ValueError(
+                f"the example {span!r} is no Span. Take spans of docs that nlp() returned."
+            )
         if not 0 < len(span) <= width:
             raise ValueError(
                 f"the example {span.text!r} has {len(span)} tokens, but the model knows spans of 1 to "
                 f"{width}."
             )
-    docs = [span.doc for span in mentions]
-    places = [(span.start, span.end) for span in mentions]
-    vectors, _ = encode_mentions(model, docs, places, False)
+    docs = list({id(span.doc): span.doc for span in mentions}.values())
+    _require_rows(model, docs)
+    vocab = docs[0].vocab
+    current(model, vocab)
     # Other labels of this kind are made anew when the encoder changes; so is this one.
     if model.attrs["types"] == PROTOTYPES:
         sources = [list(Source.of(span.doc, span.start, span.end)) for span in mentions]
         model.attrs["sources"] = {**model.attrs["sources"], label: sources}
+        vector = encode_types(model, vocab, [label], False)[0]
     else:
         others = {name: some for name, some in model.attrs["sources"].items() if name != label}
         model.attrs["sources"] = others
-    keep_types(model, [label], vectors.mean(axis=0)[None])
+        # One document at a time: examples may come from many, and from long ones.
+        parts = []
+        for doc in docs:
+            places = [(span.start, span.end) for span in mentions if span.doc is doc]
+            parts.append(encode_mentions(model, [doc], places, False)[0])
+        vector = model.ops.xp.concatenate(parts).mean(axis=0)[None]
+    keep_types(model, [label], vector)
+    model.attrs["made_by"] = fingerprint(model)
     offset = _between(model, label, mentions)
     model.attrs["offsets"] = {**model.attrs["offsets"], label: offset}
+    model.attrs["taught"] = sorted({*model.attrs["taught"], label})
+
+
+def _require_rows(model: Model, docs: Sequence[Doc]) -> None:
+    """Stop if a shared encoder has not seen a document: its rows would be zeros, in silence."""
+    encoder = model.get_ref("tok2vec")
+    if any(hasattr(node, "upstream_name") for node in encoder.walk()):
+        for rows, doc in zip(encoder.predict(list(docs)), docs):
+            if not rows.any():
+                raise ValueError(
+                    f"the document of an example, {doc.text[:60]!r}, did not go through the pipeline. "
+                    "Take examples from docs that nlp() returned."
+                )
 
 
 def _between(model: Model, label: str, mentions: Sequence[Span]) -> float:

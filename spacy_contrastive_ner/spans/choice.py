@@ -1,6 +1,6 @@
 """Which spans stay when not all may."""
 
-from typing import List, Sequence, Tuple, Union
+from typing import Dict, List, Sequence, Tuple, Union
 
 import numpy
 
@@ -50,13 +50,16 @@ def nested_view(spans: Sequence[Tuple[int, int]], scores: Scores) -> List[int]:
     RETURNS (List[int]): The places of the chosen spans, in their order.
     """
     chosen: List[int] = []
+    # Of the chosen ones that start at a token the last end, of those that end there the first start:
+    # what crosses a span starts or ends within it.
+    furthest: Dict[int, int] = {}
+    earliest: Dict[int, int] = {}
     for i in sorted(range(len(spans)), key=lambda i: -float(scores[i])):
-        if not any(cross(spans[i], spans[j]) for j in chosen):
-            chosen.append(i)
+        start, end = spans[i]
+        within = range(start + 1, end)
+        if any(furthest.get(p, end) > end or earliest.get(p, start) < start for p in within):
+            continue
+        chosen.append(i)
+        furthest[start] = max(end, furthest.get(start, end))
+        earliest[end] = min(start, earliest.get(end, start))
     return sorted(chosen)
-
-
-def cross(a: Tuple[int, int], b: Tuple[int, int]) -> bool:
-    """RETURNS (bool): Whether two spans overlap, and neither holds the other."""
-    first, second = sorted((a, b))
-    return first[0] < second[0] < first[1] < second[1]

@@ -47,9 +47,17 @@ class Margins:
     rows (Floats2d): The rows of all texts, one after the other. [n, 4 D + 2 R]
     n_tokens (Sequence[int]): The number of tokens of each text, one less than its rows.
     space (Space): The vectors of labels and widths, and the scales.
+    lift (Optional[numpy.ndarray]): What is added to the thresholds of the spans of each label. [K]
     """
 
-    def __init__(self, ops: Ops, rows: Floats2d, n_tokens: Sequence[int], space: Space) -> None:
+    def __init__(
+        self,
+        ops: Ops,
+        rows: Floats2d,
+        n_tokens: Sequence[int],
+        space: Space,
+        lift: Optional[numpy.ndarray] = None,
+    ) -> None:
         xp = ops.xp
         self.ops, self.space, self.n_tokens = ops, space, list(n_tokens)
         self.texts = Texts.of(n_tokens)
@@ -64,6 +72,7 @@ class Margins:
         self._text: Any = ops.asarray(self.texts.text)
         self._end: Any = ops.asarray(self.texts.end)
         self._row: Any = xp.arange(len(rows))
+        self.lift: Any = None if lift is None else ops.asarray(lift.astype(rows.dtype))
         self._lengths: Ints1d = ops.asarray(
             self.texts.first * 0 + 1 + numpy.asarray(self.n_tokens), dtype="int32"
         )
@@ -109,9 +118,11 @@ class Gradients(NamedTuple):
         self.space.types[:, which] += backprop_unit_vectors(units, inverse, d_units)
 
     def add_scale(self, margins: Margins, which: int, d_log: Any) -> None:
-        """Add the gradient of the logarithm of a scale, unless it is at its limit."""
-        if margins._is_free[which]:
-            self.space.scales[which : which + 1] += d_log
+        """Add the gradient of the logarithm of a scale. Above its limit it may only become smaller,
+        lest it stay there for ever."""
+        if not margins._is_free[which]:
+            d_log = margins.ops.xp.maximum(d_log, 0)
+        self.space.scales[which : which + 1] += d_log
 
 
 class BoundaryMargins:
@@ -159,12 +170,16 @@ class SpanMargins:
         self._ac, self._bc = 2 * (a @ c.T), 2 * (b @ c.T)
         first = margins._first
         self._threshold = Cosines(ops, a[first] + b[first], units, self.scale)
-        self._at_row = margins.at_rows(self._threshold.scores)
+        thresholds = self._threshold.scores
+        if margins.lift is not None:
+            thresholds = thresholds + margins.lift
+        self._at_row = margins.at_rows(thresholds)
         self.has_fit = views.fit_first.shape[1] > 0
         if self.has_fit:
             self._p, self._p_inverse = unit_vectors(ops, views.fit_first)
             self._q, self._q_inverse = unit_vectors(ops, views.fit_last)
         self._xp = xp
+        self._rounding = 16 * float(numpy.finfo(a.dtype).eps)
 
     def __iter__(self) -> Iterator[Tuple[int, Floats2d]]:
         """Go through the widths.
@@ -195,8 +210,10 @@ class SpanMargins:
         i, j = slice(0, n - w), slice(w, n)
         products = self._xp.einsum("ij,ij->i", self.a[i], self.b[j])
         squares = self._aa[i] + self._bb[j] + self._cc[w]
+        # Where a, b and c all but cancel out, only rounding is left, and that has no direction.
+        least = squares * self._rounding
         squares += 2 * products + self._ac[i, w] + self._bc[j, w]
-        return self._xp.maximum(squares, SHORT**2)
+        return self._xp.maximum(squares, self._xp.maximum(least, SHORT**2))
 
     def _scores(self, w: int, squares: Optional[Floats1d] = None) -> Floats2d:
         n = len(self.a)

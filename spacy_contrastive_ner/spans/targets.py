@@ -7,6 +7,9 @@ from ..tracks.encoding import NO_LABEL, OUTSIDE, TWICE, Lost
 from ..tracks.layout import LabelledSpan
 from .space import Texts
 
+# The largest number of tokens of an entity if there is none to read it from.
+UNSEEN_WIDTH = 12
+
 # Why a span is no candidate.
 TOO_WIDE = "wider than any span the model looks at"
 
@@ -99,7 +102,7 @@ def _unknown(
 
 
 def width_for(documents: Sequence[Sequence[LabelledSpan]], coverage: float) -> int:
-    """RETURNS (int): The smallest width that reaches a share of the spans, at least 1."""
+    """RETURNS (int): The smallest width that reaches a share of the spans; 12 if there are none."""
     counts = Counter(end - start for spans in documents for start, end, _ in set(spans))
     counts.pop(0, None)
     need, reached = coverage * sum(counts.values()), 0
@@ -107,4 +110,4 @@ def width_for(documents: Sequence[Sequence[LabelledSpan]], coverage: float) -> i
         reached += counts[width]
         if reached >= need - 1e-9:
             return width
-    return 1
+    return UNSEEN_WIDTH

@@ -139,6 +139,29 @@ def test_fit_reads_labels_and_width():
     assert len(vectors_of(nlp.get_pipe("contrastive_ner").model).widths) == 9
 
 
+def test_without_data_entities_of_several_tokens_can_be_learned():
+    nlp = make()
+    pipe = nlp.get_pipe("contrastive_ner")
+    for label in WRITTEN:
+        pipe.add_label(label)
+    nlp.initialize()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nlp.update(make_examples(nlp))
+
+
+def test_initialised_again_it_starts_anew():
+    nlp = make()
+    train(nlp, steps=3)
+    pipe = nlp.get_pipe("contrastive_ner")
+    pipe.add_label("LAW", examples=[predict(nlp, "the Health Act")[1:3]])
+    assert pipe.model.attrs["offsets"]
+    nlp.initialize(lambda: make_examples(nlp))
+    assert not pipe.model.attrs["offsets"] and not pipe.model.attrs["taught"]
+    (row,) = (node for node in pipe.model.walk() if node.name == "text_row")
+    assert (row.get_param("W") == numpy.eye(32)).all() and not row.get_param("b").any()
+
+
 def test_the_default_reaches_all_but_the_widest():
     nlp = make()
     with warnings.catch_warnings():

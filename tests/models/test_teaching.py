@@ -1,15 +1,19 @@
 """Labels that say themselves what they are: by descriptions, or by mentions."""
 
-import json
-
 import numpy
 import pytest
 import spacy
 from spacy.tokens import Doc, Span
 from thinc.api import Adam
 
-from spacy_contrastive_ner.models.descriptions import LONGEST, read_descriptions
-from spacy_contrastive_ner.models.label_vectors import Source, choose_mentions, vectors_of
+from spacy_contrastive_ner.models.descriptions import LONGEST
+from spacy_contrastive_ner.models.label_vectors import (
+    Source,
+    choose_mentions,
+    encode_mentions,
+    margins_of,
+    vectors_of,
+)
 
 from ..util import TEXTS, TOK2VEC, found, make_examples, make_pipeline, predict, train
 from .test_bi_encoder import ALL_TYPES, WRITTEN, make, types
@@ -137,6 +141,24 @@ def test_averages_of_weights_have_their_own_vectors():
     assert scores() == own
 
 
+@types
+def test_averages_of_weights_are_saved_as_they_were_evaluated(model):
+    """As `spacy train` does it: averages are scored, and later put in place once more to be saved."""
+    nlp = make(model, threshold=0.0)
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.01, use_averages=True)
+    for _ in range(10):
+        nlp.update(examples, sgd=optimizer)
+    with nlp.use_params(optimizer.averages):
+        scores = predict(nlp, TEXTS[0][0]).spans["sc"].attrs["scores"].tolist()
+    with nlp.use_params(optimizer.averages):
+        saved = nlp.to_bytes()
+    again = make(model, threshold=0.0).from_bytes(saved)
+    same = predict(again, TEXTS[0][0]).spans["sc"].attrs["scores"].tolist()
+    assert same == pytest.approx(scores, abs=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["descriptions", "prototypes"])
 def test_a_shared_encoder_will_not_do(kind):
     model = ALL_TYPES[1] if kind == "descriptions" else ALL_TYPES[3]
@@ -170,6 +192,129 @@ def test_examples_through_a_shared_encoder():
     assert (1, 3, "LAW") in found(predict(nlp, LAW[0][0]))
 
 
+def test_documents_of_examples_have_to_go_through_a_shared_encoder():
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": TOK2VEC})
+    config = {"@architectures": "spacy-contrastive-ner.BiEncoder.v1", "tok2vec": listener}
+    nlp.add_pipe("contrastive_ner", config={"model": config})
+    train(nlp, steps=1)
+    raw = Doc(nlp.vocab, words=LAW[0][0].split())
+    good = mentions(nlp)[0]
+    assert "did not go through" in bad_label(nlp, examples=[good, Span(raw, 1, 3)])
+
+
+def test_training_goes_on_from_what_examples_taught():
+    nlp = make()
+    train(nlp)
+    pipe = nlp.get_pipe("contrastive_ner")
+    pipe.add_label("LAW", examples=mentions(nlp))
+    assert pipe.model.attrs["offsets"]["LAW"] > 3
+    # The loss of a label that is recognised as it should be is small from the start.
+    texts = [(text, [(*place, "LAW")]) for text, place in LAW]
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.01
+    for _ in range(60):
+        nlp.update(make_examples(nlp, [*TEXTS, *texts]), sgd=optimizer)
+    for text, spans in [*TEXTS, *texts]:
+        assert found(predict(nlp, text)) == sorted(spans)
+
+
+def test_the_offset_of_examples_goes_when_a_description_comes():
+    nlp = make({**ALL_TYPES[1], "offsets": {"PER": 0.5}})
+    train(nlp)
+    pipe = nlp.get_pipe("contrastive_ner")
+    pipe.add_label("LAW", examples=mentions(nlp))
+    assert set(pipe.model.attrs["offsets"]) == {"PER", "LAW"}
+    pipe.add_label("LAW", description=WRITTEN["GPE"])
+    assert pipe.model.attrs["offsets"] == {"PER": 0.5}
+    assert (2, 3, "LAW") in found(predict(nlp, "Anna left Paris"))
+
+
+def test_rehearsal_keeps_the_probabilities_that_are_predicted():
+    """The offset of examples is a part of them."""
+    nlp = make()
+    train(nlp)
+    pipe = nlp.get_pipe("contrastive_ner")
+    pipe.add_label("LAW", examples=mentions(nlp))
+    docs = [predict(nlp, text) for text, _ in LAW]
+    rows, wanted = pipe.model.predict(docs), pipe.model.predict(docs)
+    rows.dataXd[:] += numpy.random.default_rng(0).normal(0, 0.1, rows.dataXd.shape)
+    loss, _ = pipe.model.attrs["imitate"](pipe.model, rows, pipe.model, wanted)
+    expected = 0.0
+    offsets = [pipe.model.attrs["offsets"].get(label, 0.0) for label in pipe.labels]
+    both = (margins_of(pipe.model, some).spans() for some in (rows, wanted))
+    for (_, found_margins), (_, wanted_margins) in zip(*both):
+        is_span = numpy.isfinite(found_margins[:, 0])
+        q, p = (
+            1 / (1 + numpy.exp(-(m[is_span] - offsets).astype("float64")))
+            for m in (found_margins, wanted_margins)
+        )
+        expected += (p * numpy.log(p / q) + (1 - p) * numpy.log((1 - p) / (1 - q))).sum()
+    assert loss == pytest.approx(expected / len(docs), rel=1e-3)
+
+
+def test_many_examples_of_one_document_cost_no_more_than_one():
+    nlp = make()
+    train(nlp)
+    pipe = nlp.get_pipe("contrastive_ner")
+    doc, other = predict(nlp, LAW[0][0] + " " + LAW[1][0]), predict(nlp, LAW[0][0])
+    examples = [doc[1:3], other[1:3], doc[5:7]]
+    seen = []
+    text = pipe.model.get_ref("text")
+    forward = text._func
+
+    def counting(model, docs, is_train):
+        seen.extend(docs)
+        return forward(model, docs, is_train)
+
+    text._func = counting
+    pipe.add_label("LAW", examples=examples)
+    # Once for the vector, once for the offset.
+    assert sorted(map(len, seen)) == [4, 4, 8, 8]
+    each, _ = encode_mentions(
+        pipe.model, [s.doc for s in examples], [(s.start, s.end) for s in examples], False
+    )
+    assert numpy.allclose(vectors_of(pipe.model).types[3], each.mean(axis=0), atol=1e-6)
+
+
+def test_prototypes_stay_as_they_were_added_while_the_encoder_does():
+    """They are made of what is kept of the examples, not of more of their documents."""
+    nlp = make(ALL_TYPES[3])
+    train(nlp)
+    pipe = nlp.get_pipe("contrastive_ner")
+    tok2vec = pipe.model.get_ref("tok2vec")
+    forward = tok2vec._func
+
+    def reads_all_of_a_text(model, docs, is_train):
+        rows, backprop = forward(model, docs, is_train)
+        return [some + len(some) / 10 for some in rows], backprop
+
+    tok2vec._func = reads_all_of_a_text
+    doc = predict(nlp, "the Health Act passed " + "w " * 40)
+    pipe.add_label("LAW", examples=[doc[1:3]])
+    before = vectors_of(pipe.model).types.copy()
+    pipe.model.attrs["made_by"] = []
+    predict(nlp, "x")
+    assert numpy.allclose(vectors_of(pipe.model).types[3], before[3], atol=1e-6)
+
+
+def test_a_fitted_curve_goes_with_its_vectors_only():
+    nlp = make()
+    train(nlp)
+    pipe = nlp.get_pipe("contrastive_ner")
+    pipe.calibrate(make_examples(nlp, [*TEXTS, *((text, []) for text, _ in TEXTS)] * 5))
+    curves = dict(pipe.model.attrs["calibration"])
+    before = all_scores(nlp)
+    assert set(curves) == {"GPE", "ORG", "PER"}
+    pipe.add_label("LAW", examples=mentions(nlp))
+    pipe.add_label("NEXT")
+    assert all_scores(nlp) == before and pipe.model.attrs["calibration"] == curves
+    # Of other vectors it says nothing.
+    pipe.add_label("PER", examples=mentions(nlp))
+    assert set(pipe.model.attrs["calibration"]) == {"GPE", "ORG"}
+
+
 def bad_label(nlp, **what):
     pipe = nlp.get_pipe("contrastive_ner")
     before = pipe.labels, pipe.model.to_bytes()
@@ -187,6 +332,7 @@ def test_labels_that_cannot_be_added():
     assert "either a description or at least one" in bad_label(nlp, examples=[])
     assert "either a description or" in bad_label(nlp, description="a law", examples=[span])
     assert "has 0 tokens" in bad_label(nlp, description="")
+    assert "'Act' is no Span" in bad_label(nlp, examples=["Act"])
     assert f"1 to {LONGEST}" in bad_label(nlp, description="law " * (LONGEST + 1))
     doc = Doc(nlp.vocab, words=["w"] * 50)
     wide = bad_label(nlp, examples=[span, Span(nlp(doc), 0, 40)])
@@ -199,56 +345,21 @@ def test_labels_that_cannot_be_added():
     assert "BiEncoder" in bad_label(nlp, examples=[span])
 
 
-def write(path, *lines):
-    path.write_text("\n".join(lines), encoding="utf8")
-    return str(path)
+def test_nothing_is_half_added_when_the_encoder_fails():
+    nlp = make(ALL_TYPES[2])
+    train(nlp, steps=2)
+    predict(nlp, "x")
+    pipe = nlp.get_pipe("contrastive_ner")
+    before = pipe.labels, pipe.model.to_bytes()
 
+    def gone(*args, **kwargs):
+        raise OSError("no such encoder")
 
-def test_descriptions_are_read(tmp_path):
-    lines = [json.dumps({"label": k, "description": v}) for k, v in WRITTEN.items()]
-    more = json.dumps({"label": "OTHER", "description": ""})
-    assert (
-        read_descriptions(write(tmp_path / "a.jsonl", *lines, "", more), list(WRITTEN)) == WRITTEN
-    )
-    binder = [
-        json.dumps({"dataset": "x", "name": k, "description": v, "description_source": "y"})
-        for k, v in WRITTEN.items()
-    ]
-    assert read_descriptions(write(tmp_path / "b.json", *binder), list(WRITTEN)) == WRITTEN
-    assert read_descriptions(write(tmp_path / "c.json", json.dumps(WRITTEN)), ["PER"]) == {
-        "PER": WRITTEN["PER"]
-    }
-    assert read_descriptions(WRITTEN, ["PER"]) == {"PER": WRITTEN["PER"]}
-
-
-@pytest.mark.parametrize(
-    "lines, message",
-    [
-        (['{"label": "PER", "description": "a"}'], "no description of GPE"),
-        (['{"label": "PER", "description": " "}'], "line 1: the description of PER is empty"),
-        (['{"label": "PER", "description": 3}'], "line 1: the description of PER is empty"),
-        (
-            ['{"label": "PER", "description": "a"}'] * 2 + ['{"label": "PER", "description": "b"}'],
-            "line 3: PER is described a second",
-        ),
-        ([json.dumps({"label": "PER", "description": "a " * 301})], "line 1: .* 301 words"),
-        (['{"label": "PER", "description": "a"}', "{"], "line 2: this is no JSON"),
-        (['{"label": "PER"}'], "line 1: expected"),
-        (["[1]"], "line 1: expected"),
-        ([], "no description of PER, GPE"),
-    ],
-)
-def test_descriptions_that_are_no_good(tmp_path, lines, message):
-    with pytest.raises(ValueError, match=message):
-        read_descriptions(write(tmp_path / "a.jsonl", *lines), ["PER", "GPE"])
-
-
-def test_files_of_descriptions_that_cannot_be_read(tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere\.jsonl"):
-        read_descriptions(tmp_path / "nowhere.jsonl", ["PER"])
-    (tmp_path / "latin").write_bytes(b"\xe9")
-    with pytest.raises(ValueError, match="latin"):
-        read_descriptions(tmp_path / "latin", ["PER"])
+    pipe.model.get_ref("describer").layers[0]._func = gone
+    with pytest.raises(OSError, match="no such encoder"):
+        pipe.add_label("LAW", description="a law")
+    assert (pipe.labels, pipe.model.to_bytes()) == before
+    predict(nlp, "x")
 
 
 def test_a_missing_description_stops_initialisation():

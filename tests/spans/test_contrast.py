@@ -127,12 +127,22 @@ def test_gold_at_all_cells():
     check([2], [gold], K=2, W=2)
 
 
-def test_scales_at_their_limit_learn_no_more():
-    rows, space = make([3])
-    space.scales[:] = numpy.log(LARGEST_SCALE) + 1
-    goal = read([[(0, 1, 0)]], [[]], [3], 3, 3)
-    _, gradients = contrast(OPS, Margins(OPS, rows, [3], space), goal, ALL)
-    assert not gradients.space.scales.any() and gradients.space.types.any()
+@pytest.mark.parametrize("is_right", [True, False])
+def test_scales_over_their_limit_can_only_come_down(is_right):
+    """A larger scale is good where the threshold beats what is no entity, and bad elsewhere."""
+    rows, space = make([3], R=0)
+    space.types[:] = numpy.eye(5)[0]
+    rows[:] = numpy.tile(numpy.eye(5)[0] * 5 + numpy.eye(5)[1], 4)
+    rows[0 if is_right else slice(1, 4)] = numpy.tile(numpy.eye(5)[0], 4)
+    space.widths[:] = 0
+    goal = read([[]], [[]], [3], 3, 3)
+    space.scales[:3] = numpy.log(LARGEST_SCALE)
+    _, free = contrast(OPS, Margins(OPS, rows, [3], space), goal, ALL)
+    space.scales[:3] += 1
+    _, held = contrast(OPS, Margins(OPS, rows, [3], space), goal, ALL)
+    assert (numpy.sign(free.space.scales[:3]) == (-1 if is_right else 1)).all()
+    assert numpy.abs(free.space.scales[:3]).min() > 1e-3
+    assert numpy.allclose(held.space.scales, numpy.maximum(free.space.scales, 0), atol=1e-9)
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e12])
@@ -149,6 +159,35 @@ def test_single_precision_at_extremes(scale):
     wide = Space(*(part.astype("float64") for part in space))
     exact, _ = contrast(OPS, Margins(OPS, rows.astype("float64"), n_tokens, wide), goal, ALL)
     assert loss == pytest.approx(exact, rel=1e-4)
+
+
+@pytest.mark.parametrize("far", [1e-7, 1e-5, 1e-4])
+@pytest.mark.parametrize("length", [1.0, 100.0])
+def test_first_and_last_tokens_that_cancel_out(far, length):
+    """Of such spans single precision knows no direction. Their scores stay those of cosines."""
+    rows, space = make([20], D=16, R=0, dtype="float32", scale=length)
+    rows[:, 48:] = -rows[:, 32:48] * (1 + far)
+    space.widths[:] = 0
+    space.scales[:] = 5
+    margins = Margins(OPS, rows, [20], space)
+    for _, values in margins.spans():
+        assert values[numpy.isfinite(values)].max() < 2.2 * LARGEST_SCALE
+    loss, gradients = contrast(OPS, margins, read([[(0, 0, 0)]], [[]], [20], 3, 3), ALL)
+    assert loss < 100 and numpy.isfinite(gradients.rows).all()
+
+
+def test_a_lift_of_thresholds():
+    """It is taken off the margins of spans, and only those."""
+    rows, space = make([5, 0, 3])
+    plain = Margins(OPS, rows, [5, 0, 3], space)
+    lifted = Margins(OPS, rows, [5, 0, 3], space, numpy.asarray([0.0, 1.5, -2.0]))
+    for (_, a), (_, b) in zip(plain.spans(), lifted.spans()):
+        is_span = numpy.isfinite(a)
+        rows_of_spans = is_span[:, 0]
+        difference = a[rows_of_spans] - b[rows_of_spans]
+        assert numpy.allclose(difference, [0.0, 1.5, -2.0], atol=1e-12)
+        assert (numpy.isfinite(b) == is_span).all()
+    assert (plain.boundary(0).values == lifted.boundary(0).values).all()
 
 
 def test_zero_rows_are_compared_with_nothing():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from thinc.api import NumpyOps
 
 from spacy_contrastive_ner.spans import Margins, choose, decode
-from spacy_contrastive_ner.spans.choice import cross, nested_view
+from spacy_contrastive_ner.spans.choice import nested_view
 from spacy_contrastive_ner.tracks import Found
 
 from ..device import DeviceOps
@@ -82,6 +82,29 @@ def test_only_what_is_found_comes_from_a_device():
 
 
 spans = st.lists(st.tuples(st.integers(0, 8), st.integers(1, 5), st.floats(0.01, 5)), max_size=7)
+
+
+def cross(a, b):
+    """Whether two spans overlap, and neither holds the other."""
+    first, second = sorted((a, b))
+    return first[0] < second[0] < first[1] < second[1]
+
+
+@given(spans)
+def test_nested_view_compares_with_all_that_were_chosen(drawn):
+    places = [(start, start + size) for start, size, _ in drawn]
+    scores = [score for *_, score in drawn]
+    chosen = []
+    for i in sorted(range(len(places)), key=lambda i: -scores[i]):
+        if not any(cross(places[i], places[j]) for j in chosen):
+            chosen.append(i)
+    assert nested_view(places, scores) == sorted(chosen)
+
+
+def test_nested_view_of_a_long_text():
+    """Were all compared with all, this would take a minute."""
+    places = [(start, start + size) for start in range(0, 60_000, 5) for size in (5, 3, 2)]
+    assert len(nested_view(places, [1.0] * len(places))) == len(places)
 
 
 @given(spans)

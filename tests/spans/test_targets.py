@@ -2,7 +2,7 @@ import numpy
 import pytest
 
 from spacy_contrastive_ner.spans import targets, width_for
-from spacy_contrastive_ner.spans.targets import TOO_WIDE
+from spacy_contrastive_ner.spans.targets import TOO_WIDE, UNSEEN_WIDTH
 from spacy_contrastive_ner.tracks.encoding import NO_LABEL, OUTSIDE, TWICE
 
 
@@ -50,4 +50,5 @@ def test_width_for_a_share_of_the_entities(coverage, width):
 
 
 def test_width_without_entities():
-    assert width_for([], 0.995) == 1 and width_for([[]], 0.995) == 1
+    """Nothing says how wide entities are: those that come later should fit."""
+    assert width_for([], 0.995) == width_for([[], []], 0.5) == UNSEEN_WIDTH > 5
