@@ -49,6 +49,8 @@ def prepare(
         model.attrs["sources"] = {
             label: [list(Source.of(make_doc(text)))] for label, text in written.items()
         }
+        # A label is known by its description, also where no entity of it was seen.
+        model.attrs["silent"] = []
     else:
         width = len(the_space(model).widths)
         model.attrs["sources"] = choose_mentions(

@@ -387,3 +387,14 @@ def test_a_mention_keeps_its_context():
     source = Source.of(doc, 30, 33)
     assert source.words == [str(i) for i in range(18, 45)]
     assert source.words[source.start : source.end] == ["30", "31", "32"]
+
+
+def test_a_described_label_without_entities_is_predicted():
+    """It is given with the labels, and described as another one is."""
+    nlp = make({**ALL_TYPES[1], "descriptions": {**WRITTEN, "HUMAN": WRITTEN["PER"]}})
+    nlp.get_pipe("contrastive_ner").add_label("HUMAN")
+    nlp.initialize(lambda: make_examples(nlp))
+    pipe = nlp.get_pipe("contrastive_ner")
+    pipe.cfg["threshold"] = 0.0
+    doc = predict(nlp, "Anna left Paris")
+    assert {span.label_ for span in doc.spans["sc"]} == {"HUMAN", "PER", "GPE", "ORG"}
