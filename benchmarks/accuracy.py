@@ -19,6 +19,7 @@ import common
 from spacy.language import Language
 from spacy.scorer import Scorer, get_ner_prf
 from spacy.training import Example
+from thinc.api import Optimizer
 
 Score = Dict[str, float]
 
@@ -108,6 +109,28 @@ def dev_by_threshold(nlp: Language, examples: List[Example]) -> Score:
     return scores
 
 
+def keep_best(
+    nlp: Language,
+    optimizer: Optimizer,
+    plan: List[List[Example]],
+    score: Callable[[], float],
+    checks: int = 8,
+) -> Score:
+    """Train on these batches, score after each of so many parts, and go back to the best of them."""
+    at = {round(len(plan) * (i + 1) / checks) for i in range(checks)}
+    best, best_bytes, seconds = -1.0, b"", 0.0
+    for step, batch in enumerate(plan, 1):
+        begin = time.perf_counter()
+        nlp.update(batch, sgd=optimizer, drop=0.1)
+        seconds += time.perf_counter() - begin
+        if step in at:
+            dev = score()
+            if dev > best:
+                best, best_bytes = dev, nlp.to_bytes(exclude=["tokenizer", "vocab"])
+    nlp.from_bytes(best_bytes, exclude=["tokenizer", "vocab"])
+    return {"dev": best, "updates": len(plan), "train_seconds": seconds}
+
+
 def train(system: str, folder: Path, lang: str, seed: int, epochs: int, words: int) -> Score:
     nlp = common.pipeline(lang, seed)
     rng = random.Random(seed)
@@ -115,26 +138,9 @@ def train(system: str, folder: Path, lang: str, seed: int, epochs: int, words: i
     SYSTEMS[system](nlp, common.span_width(parts["train"]))
     optimizer = nlp.initialize(lambda: parts["train"])
     plan = [b for _ in range(epochs) for b in common.batches(parts["train"], words, rng)]
-    checks = {round(len(plan) * (i + 1) / 8) for i in range(8)}
     target = "flat" if system == "ner" else "all"
-    best, best_bytes, seconds = -1.0, b"", 0.0
-    for step, batch in enumerate(plan, 1):
-        begin = time.perf_counter()
-        nlp.update(batch, sgd=optimizer, drop=0.1)
-        seconds += time.perf_counter() - begin
-        if step in checks:
-            dev = evaluate(nlp, parts["dev"])[target]
-            if dev > best:
-                best, best_bytes = dev, nlp.to_bytes(exclude=["tokenizer", "vocab"])
-    nlp.from_bytes(best_bytes, exclude=["tokenizer", "vocab"])
-    on_test = evaluate(nlp, parts["test"])
-    return {
-        **on_test,
-        **dev_by_threshold(nlp, parts["dev"]),
-        "dev": best,
-        "updates": len(plan),
-        "train_seconds": seconds,
-    }
+    run = keep_best(nlp, optimizer, plan, lambda: evaluate(nlp, parts["dev"])[target])
+    return {**evaluate(nlp, parts["test"]), **dev_by_threshold(nlp, parts["dev"]), **run}
 
 
 def main() -> None:
