@@ -7,6 +7,7 @@ from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
+from .corpora.marks import get_mark
 from .spans.choice import Scores, flat_view
 from .tracks.layout import LabelledSpan
 
@@ -19,12 +20,14 @@ class Gold(NamedTuple):
     missing (List[LabelledSpan]): Stretches whose annotation is unknown: for the given label, or
         for all labels if it is "".
     misaligned (List[Span]): Entities of the reference that cut a token of the pipeline.
+    corpus (str): The name that the reader gave its corpus, if it has several.
     """
 
     n_tokens: int
     spans: List[LabelledSpan]
     missing: List[LabelledSpan]
     misaligned: List[Span]
+    corpus: str = ""
 
 
 def read_gold(example: Example, spans_key: str, missing_key: Optional[str]) -> Gold:
@@ -37,14 +40,14 @@ def read_gold(example: Example, spans_key: str, missing_key: Optional[str]) -> G
     RETURNS (Gold): The annotation.
     """
     n_tokens = len(example.predicted)
-    groups = example.reference.spans
+    groups, corpus = example.reference.spans, get_mark(example.reference).corpus
     if spans_key not in groups:
-        return Gold(n_tokens, [], [(0, n_tokens, "")], [])
+        return Gold(n_tokens, [], [(0, n_tokens, "")], [], corpus)
     unknown: Iterable[Span] = ()
     if missing_key is not None and missing_key in groups:
         unknown = groups[missing_key]
     if _same_tokens(example):
-        return Gold(n_tokens, _triples(groups[spans_key]), _triples(unknown), [])
+        return Gold(n_tokens, _triples(groups[spans_key]), _triples(unknown), [], corpus)
     tokens = example.alignment.y2x
     spans: List[LabelledSpan] = []
     misaligned: List[Span] = []
@@ -57,7 +60,7 @@ def read_gold(example: Example, spans_key: str, missing_key: Optional[str]) -> G
     missing = [
         (*_cover(tokens[span.start : span.end]), span.label_) for span in (*unknown, *misaligned)
     ]
-    return Gold(n_tokens, spans, missing, misaligned)
+    return Gold(n_tokens, spans, missing, misaligned, corpus)
 
 
 def read_doc(

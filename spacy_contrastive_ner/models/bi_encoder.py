@@ -18,12 +18,12 @@ from ..losses.span_contrast import make_span_contrast
 from ..spans import Gradients, Weights
 from ..tracks import Found, Lost
 from ..tracks.decoding import FLOOR
+from .bi_encoder_settings import check_names, check_settings, check_types
 from .calibration import calibrate
 from .descriptions import Written
 from .label_vectors import (
     DESCRIPTIONS,
     LEARNED,
-    TYPES,
     current,
     encode_types,
     forget_offset,
@@ -49,6 +49,7 @@ def build_bi_encoder(
     others: str = "negative",
     loss: Optional[Weights] = None,
     label_weights: Optional[Dict[str, float]] = None,
+    corpus_weights: Optional[Dict[str, Dict[str, float]]] = None,
     offsets: Optional[Dict[str, float]] = None,
     types: str = LEARNED,
     descriptions: Optional[Written] = None,
@@ -71,6 +72,9 @@ def build_bi_encoder(
         "ignore".
     loss (Optional[Weights]): What the parts of the loss count, SpanContrast. If None, as published.
     label_weights (Optional[Dict[str, float]]): What the loss of a label counts, 1 by default.
+    corpus_weights (Optional[Dict[str, Dict[str, float]]]): What the loss of a label counts besides in
+        the texts of a corpus, by the name that the reader gives it: for labels that are not to be
+        relied on there.
     offsets (Optional[Dict[str, float]]): What is added to the thresholds of labels, in the units of
         margins: the probability of a span is 0.5 where its margin is the offset.
     types (str): Where the vectors of labels come from. "learned": each has its own. "descriptions":
@@ -84,8 +88,9 @@ def build_bi_encoder(
         of the mean of its tokens. "cls": the first piece of a transformer, as published.
     RETURNS (Model[List[Doc], Ragged]): The model. Its rows are one more than tokens in each text.
     """
-    _check(width, fit_width, dropout, max_width, coverage, others, label_weights)
-    _check_types(types, descriptions, description_encoder, n_examples)
+    weights = [label_weights or {}, *(corpus_weights or {}).values()]
+    check_settings(width, fit_width, dropout, max_width, coverage, others, weights)
+    check_types(types, descriptions, description_encoder, n_examples)
     over_rows: List[Model] = [FixedDropout(dropout)] if dropout else []
     space = resizable(TypeSpace(width), set_size)
     text: Model[InT, OutT] = chain(
@@ -112,6 +117,7 @@ def build_bi_encoder(
         others=others,
         loss=(make_span_contrast() if loss is None else loss)._asdict(),
         label_weights=dict(label_weights or {}),
+        corpus_weights={name: dict(some) for name, some in (corpus_weights or {}).items()},
         offsets=dict(offsets or {}),
         taught=[],
         calibration={},
@@ -128,51 +134,6 @@ def build_bi_encoder(
         check=check,
     )
     return model
-
-
-def _check(
-    width: int,
-    fit_width: int,
-    dropout: float,
-    max_width: Optional[int],
-    coverage: float,
-    others: str,
-    label_weights: Optional[Dict[str, float]],
-) -> None:
-    if width < 1:
-        raise ValueError(f"width is {width}, but must be at least 1.")
-    if fit_width < 0:
-        raise ValueError(f"fit_width is {fit_width}, but must not be negative.")
-    if not 0.0 <= dropout < 1.0:
-        raise ValueError(f"dropout is {dropout}, but must lie in [0, 1).")
-    if max_width is not None and max_width < 1:
-        raise ValueError(f"max_width is {max_width}, but must be at least 1, or null.")
-    if not 0.0 < coverage <= 1.0:
-        raise ValueError(f"coverage is {coverage}, but must lie in (0, 1].")
-    if others not in spans.OTHERS:
-        raise ValueError(f"others is {others!r}, but must be one of {', '.join(spans.OTHERS)}.")
-    for label, weight in (label_weights or {}).items():
-        if weight < 0:
-            raise ValueError(f"label_weights gives {label} {weight}, but a weight is not negative.")
-
-
-def _check_types(
-    types: str,
-    descriptions: Optional[Written],
-    description_encoder: Optional[Model],
-    n_examples: int,
-) -> None:
-    if types not in TYPES:
-        raise ValueError(f"types is {types!r}, but must be one of {', '.join(TYPES)}.")
-    if (descriptions is None) == (types == DESCRIPTIONS):
-        raise ValueError(
-            "descriptions, a file or a block with one for each label, goes with types = "
-            f'"descriptions", and with nothing else. Here types is {types!r}.'
-        )
-    if description_encoder is not None and types != DESCRIPTIONS:
-        raise ValueError('description_encoder has a use with types = "descriptions" only.')
-    if n_examples < 1:
-        raise ValueError(f"n_examples is {n_examples}, but must be at least 1.")
 
 
 def forward(
@@ -229,13 +190,7 @@ def fit(
     names += [label for label in (sorted(seen) if given is None else given) if label not in names]
     for label in model.attrs["taught"]:
         forget_offset(model, label)
-    for setting in ("label_weights", "offsets"):
-        unknown = set(model.attrs[setting]) - set(names)
-        if unknown:
-            raise ValueError(
-                f"{setting} names {', '.join(sorted(unknown))}, but the labels are "
-                f"{', '.join(names)}."
-            )
+    check_names(model, names, {doc.corpus for doc in gold})
     documents = [doc.spans for doc in gold]
     width = model.attrs["max_width"] or spans.width_for(documents, model.attrs["coverage"])
     reset_space(model.get_ref("space"))
@@ -291,14 +246,13 @@ def learn(
         [doc.spans for doc in gold],
         [doc.missing for doc in gold],
     )
-    weights = model.attrs["label_weights"]
     loss, gradients = spans.contrast(
         model.ops,
         margins,
         target,
         Weights(**model.attrs["loss"]),
         others=model.attrs["others"],
-        label_weights=numpy.asarray([weights.get(label, 1.0) for label in names]),
+        label_weights=_label_weights(model, gold),
     )
     _keep_gradient(model, gradients)
     if model.attrs["silent"]:
@@ -309,6 +263,16 @@ def learn(
 
 def _keep_gradient(model: Model[InT, OutT], gradients: Gradients) -> None:
     set_gradient(model.get_ref("space").layers[0], gradients.space._asdict())
+
+
+def _label_weights(model: Model[InT, OutT], gold: Sequence[Gold]) -> numpy.ndarray:
+    """What each label counts in each text. [B, K]"""
+    names, always = model.attrs["names"], model.attrs["label_weights"]
+    weights = numpy.ones((len(gold), len(names)))
+    for row, doc in zip(weights, gold):
+        here = model.attrs["corpus_weights"].get(doc.corpus, {})
+        row[:] = [always.get(label, 1.0) * here.get(label, 1.0) for label in names]
+    return weights
 
 
 def imitate(

@@ -61,7 +61,8 @@ def contrast(
     targets (Targets): Its entities.
     weights (Weights): What the parts count.
     others (str): What entities of other labels are: "negative", or "ignore".
-    label_weights (Optional[numpy.ndarray]): What each label counts. [K]
+    label_weights (Optional[numpy.ndarray]): What each label counts, in all texts
+        [K] or text by text. [B, K]
     RETURNS (Tuple[float, Gradients]): The loss and its gradients.
     """
     anchors = _Anchors(ops, margins, targets, weights, others, label_weights)
@@ -91,12 +92,15 @@ class _Anchors:
         self.ops, self.margins, self.targets, self.others = ops, margins, targets, others
         self.gradients = Gradients.zeros(margins)
         n_labels, dtype = len(margins.units), margins.views.start.dtype
-        by_label = numpy.ones(n_labels) if label_weights is None else label_weights
+        counts = numpy.ones(n_labels) if label_weights is None else label_weights
+        counts = numpy.broadcast_to(counts, (len(margins.n_tokens), n_labels))
         has_tokens = numpy.asarray(margins.n_tokens, dtype="int64")[:, None] > 0
         # What the threshold of each label counts in each text [B, K], and what each entity does [A].
-        of_threshold = has_tokens * by_label * weights.thresholds
+        of_threshold = has_tokens * counts * weights.thresholds
         of_threshold /= max(1, has_tokens.sum() * n_labels)
-        of_entity = by_label[targets.label] * weights.entities / max(1, len(targets.label))
+        of_entity = (
+            counts[targets.text, targets.label] * weights.entities / max(1, len(targets.label))
+        )
         self._of_threshold = ops.asarray(of_threshold.astype(dtype))
         self._of_entity = ops.asarray(of_entity.astype(dtype))
         text, start, width, label = targets[:4]

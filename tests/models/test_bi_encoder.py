@@ -10,6 +10,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_contrastive_ner.annotations import Gold
+from spacy_contrastive_ner.corpora.marks import Mark, set_mark
 from spacy_contrastive_ner.models.label_vectors import vectors_of
 
 from ..oracle import require_slopes
@@ -308,6 +309,22 @@ def test_a_model_whose_arrays_do_not_fit_is_refused(tmp_path):
         make().get_pipe("contrastive_ner").from_bytes(pipe.to_bytes())
 
 
+def test_labels_of_a_corpus_can_count_less():
+    model = {"corpus_weights": {"theirs": {"PER": 0.0}}}
+    nlp = make(model)
+    examples = make_examples(nlp, [("Anna left Paris", [(0, 1, "PER"), (2, 3, "GPE")])] * 2)
+    with pytest.raises(ValueError, match=r"corpus theirs, but .* without names.*Corpus\.v1"):
+        nlp.initialize(lambda: examples)
+    # Theirs says that Anna is none, which counts for nothing.
+    theirs = make_examples(nlp, [("Anna left Paris", [(2, 3, "GPE")])] * 4)
+    for example in theirs:
+        set_mark(example.reference, Mark("theirs"))
+    train(nlp, [*examples, *theirs])
+    assert found(predict(nlp, "Anna left Paris")) == [(0, 1, "PER"), (2, 3, "GPE")]
+    with pytest.raises(ValueError, match=r"corpus_weights\.theirs names GHOST"):
+        train(make({"corpus_weights": {"theirs": {"GHOST": 0.5}}}), theirs, steps=0)
+
+
 @pytest.mark.parametrize(
     "model, message",
     [
@@ -318,6 +335,7 @@ def test_a_model_whose_arrays_do_not_fit_is_refused(tmp_path):
         ({"coverage": 0.0}, "coverage"),
         ({"others": "some"}, "negative, ignore"),
         ({"label_weights": {"A": -1.0}}, "not negative"),
+        ({"corpus_weights": {"x": {"A": -1.0}}}, "not negative"),
         ({"types": "guessed"}, "learned, descriptions, prototypes"),
         ({"types": "descriptions"}, "goes with types"),
         ({"descriptions": WRITTEN}, "goes with types"),

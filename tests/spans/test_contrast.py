@@ -231,3 +231,19 @@ def test_device_arrays_stay_on_the_device():
     far, far_gradients = contrast(device, margins, goal, ALL)
     assert far == pytest.approx(loss, rel=1e-5)
     assert numpy.allclose(far_gradients.rows.get(), gradients.rows, atol=1e-6)
+
+
+def test_weights_text_by_text():
+    """A text whose labels count nothing teaches nothing, and half as much is half the gradient."""
+    n_tokens = [4, 3]
+    rows, space = make(n_tokens)
+    goal = read([[(0, 1, 0)], [(1, 1, 2)]], [[], []], n_tokens, 3, 3)
+    losses = []
+    for weights in ([[1] * 3, [0] * 3], [[0] * 3, [1] * 3], [[0.5] * 3, [2] * 3]):
+        margins = Margins(OPS, rows, n_tokens, space)
+        some = numpy.asarray(weights, dtype="float64")
+        losses.append(contrast(OPS, margins, goal, ALL, label_weights=some))
+    first, second, both = losses
+    assert both[0] == pytest.approx(0.5 * first[0] + 2 * second[0])
+    assert not first[1].rows[5:].any() and not second[1].rows[:5].any()
+    assert numpy.allclose(both[1].rows, 0.5 * first[1].rows + 2 * second[1].rows, atol=1e-12)
