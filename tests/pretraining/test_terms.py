@@ -483,7 +483,7 @@ def test_reading():
     assert Reading("sc", "gap")(doc).missing == [(2, 3, "")]
     assert Reading("sc", "other")(doc).missing == []
     assert Reading("gap")(doc).spans == [(2, 3, "")]
-    assert Reading("other")(doc) == (3, [], [(0, 3, "")], [])
+    assert Reading("other")(doc)[:4] == (3, [], [(0, 3, "")], [])
     assert Reading().annotates(doc) and not Reading("other").annotates(doc)
     assert not Reading(use_ents=True).annotates(doc)
     assert str(Reading("my")) == "doc.spans['my']" and str(Reading(use_ents=True)) == "doc.ents"
@@ -496,7 +496,7 @@ def test_reading_ents():
     assert reading.annotates(doc)
     assert reading(doc)[:4] == (4, [(1, 3, "X")], [(3, 4, "X"), (0, 1, "")], [])
     doc.set_ents([], default="outside")
-    assert reading.annotates(doc) and Reading(use_ents=True)(doc) == (4, [], [], [])
+    assert reading.annotates(doc) and Reading(use_ents=True)(doc)[:4] == (4, [], [], [])
     assert not reading.annotates(make_doc(""))
 
 
