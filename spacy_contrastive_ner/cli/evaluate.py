@@ -12,7 +12,7 @@ from ..evaluation.predictor import (
     choose_pipe,
     source_of,
 )
-from ..evaluation.report import examples_of, render, render_short
+from ..evaluation.console import examples_of, render, render_short
 from ..files import write_atomically
 from .app import app
 from .gpu import use_gpu_or_cpu

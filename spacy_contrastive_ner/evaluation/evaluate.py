@@ -130,10 +130,10 @@ class Evaluation:
 
         document (Document): The document.
         """
-        missing = self._missing(document.gold)
+        missing = self.missing_of(document.gold)
         gold = spans_of(document.gold.entities)
         every = spans_of(document.predicted)
-        predicted = {span for span in every if span in gold or not _touches([span], missing)}
+        predicted = {span for span in every if span in gold or not touches([span], missing)}
         self.n_unjudged += len(every) - len(predicted)
         words = [(start, end) for start, end in document.tokens if document.text[start:end].strip()]
         self._add_spans(document, gold, predicted, len(words))
@@ -149,11 +149,13 @@ class Evaluation:
         gold (Annotation): Its gold annotation.
         predicted (Sequence[Whole]): The entities that were predicted.
         """
-        right, missing = spans_of(gold.entities), self._missing(gold)
-        some = {s for s in spans_of(predicted) if s in right or not _touches([s], missing)}
+        right, missing = spans_of(gold.entities), self.missing_of(gold)
+        some = {s for s in spans_of(predicted) if s in right or not touches([s], missing)}
         tally(self.flat_labels, right, some, _labelled)
 
-    def _missing(self, gold: Annotation) -> List[Mention]:
+    def missing_of(self, gold: Annotation) -> List[Mention]:
+        """RETURNS (List[Mention]): The stretches whose annotation is unknown, for a label that there
+        is, or for all."""
         labels = self.settings.labels
         return [
             (start, end, label if labels is None or label in labels else "")
@@ -186,7 +188,7 @@ class Evaluation:
         predicted = {
             entity
             for entity in document.predicted
-            if entity in gold or not _touches(spans_of([entity]), missing)
+            if entity in gold or not touches(spans_of([entity]), missing)
         }
         tally(self.entity_labels, gold, predicted, lambda side: ((e[1], e) for e in side))
         parted = {"": self.discontinuous}
@@ -325,8 +327,8 @@ def _labelled(mentions: Set[Mention]) -> Classified:
     return ((mention[2], mention) for mention in mentions)
 
 
-def _touches(spans: Collection[Mention], missing: List[Mention]) -> bool:
-    """Whether it is not known if spans are right."""
+def touches(spans: Collection[Mention], missing: List[Mention]) -> bool:
+    """RETURNS (bool): Whether it is not known if spans are right, as they touch unknown stretches."""
     return any(
         start < last and first < end and unknown in ("", label)
         for first, last, unknown in missing

@@ -154,10 +154,11 @@ def gold_of(doc: Doc, source: Source, id: str = "") -> Optional[Gold]:
     if source.gold_key is not None and source.key is not None:
         flat = read_annotation(doc, None, source.missing_key)
     name = str(doc.user_data.get(ID) or id)
-    return Gold(name, doc.text, annotation, flat, _sents(doc), tokens_of(doc))
+    return Gold(name, doc.text, annotation, flat, sents_of(doc), tokens_of(doc))
 
 
-def _sents(doc: Doc) -> Optional[List[Stretch]]:
+def sents_of(doc: Doc) -> Optional[List[Stretch]]:
+    """RETURNS (Optional[List[Stretch]]): The places of its sentences, None if they are not known."""
     if not len(doc) or not doc.has_annotation("SENT_START"):
         return None
     return [(sent.start_char, sent.end_char) for sent in doc.sents]
@@ -270,7 +271,7 @@ def add_pair(evaluation: Evaluation, gold: Gold, predicted: Doc, source: Source)
     source (Source): Where the predictions stand.
     """
     found = read_annotation(predicted, source.key, source.missing_key)
-    sents = gold.sents if gold.sents is not None else _sents(predicted)
+    sents = gold.sents if gold.sents is not None else sents_of(predicted)
     evaluation.add(
         Document(
             gold.id,

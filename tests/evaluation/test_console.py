@@ -9,7 +9,7 @@ from spacy_contrastive_ner.evaluation.evaluate import (
     Evaluation,
     Settings,
 )
-from spacy_contrastive_ner.evaluation.report import examples_of, render, render_short
+from spacy_contrastive_ner.evaluation.console import examples_of, render, render_short
 
 
 def wholes(some):

@@ -1,0 +1,1 @@
+"""Pictures of numbers. matplotlib is imported where something is drawn only."""
