@@ -88,8 +88,22 @@ class Survey:
         key (Optional[str]): The key of the gold; None for `doc.ents`.
         entities (int): How many entities were found there.
         """
+        self.require_documents(path)
+        problem = self.no_gold(path, key, entities)
+        if problem is not None:
+            raise ValueError(problem)
+
+    def require_documents(self, path: Path) -> None:
+        """Stop if there are no documents.
+
+        path (Path): Where they should be.
+        """
         if not self.documents:
             raise ValueError(f"{path} holds no documents. Check how it was made.")
+
+    def no_gold(self, path: Path, key: Optional[str], entities: int) -> Optional[str]:
+        """RETURNS (Optional[str]): That there is no gold, and where there may be some instead; None
+        if there is. The arguments are those of `require`."""
         place = "doc.ents" if key is None else f"doc.spans[{key!r}]"
         there = ", ".join(f"{name!r} ({n})" for name, n in self.groups.most_common())
         ways = []
@@ -104,9 +118,10 @@ class Survey:
             )
         way = " ".join(ways) or "Check how it was made."
         if self.not_annotated == self.documents:
-            raise ValueError(f"No document of {path} has {place}. {way}")
+            return f"No document of {path} has {place}. {way}"
         if not entities:
-            raise ValueError(f"There are no gold entities in {place} of {path}. {way}")
+            return f"There are no gold entities in {place} of {path}. {way}"
+        return None
 
 
 def read_annotation(doc: Doc, key: Optional[str], missing_key: str) -> Optional[Annotation]:
@@ -153,8 +168,12 @@ def gold_of(doc: Doc, source: Source, id: str = "") -> Optional[Gold]:
     flat = None
     if source.gold_key is not None and source.key is not None:
         flat = read_annotation(doc, None, source.missing_key)
-    name = str(doc.user_data.get(ID) or id)
-    return Gold(name, doc.text, annotation, flat, sents_of(doc), tokens_of(doc))
+    return Gold(name_of(doc, id), doc.text, annotation, flat, sents_of(doc), tokens_of(doc))
+
+
+def name_of(doc: Doc, otherwise: str) -> str:
+    """RETURNS (str): The name of a document, if it has one."""
+    return str(doc.user_data.get(ID) or otherwise)
 
 
 def sents_of(doc: Doc) -> Optional[List[Stretch]]:
@@ -176,16 +195,39 @@ def read_corpus(path: Path, vocab: Vocab, source: Source, what: str) -> Tuple[Li
     """
     found: List[Gold] = []
     survey = Survey()
+    for doc in _docs_of(path, vocab, what):
+        gold = gold_of(doc, source, str(survey.documents + 1))
+        survey.look(doc, gold is not None)
+        if gold is not None:
+            found.append(gold)
+    survey.require(path, source.gold_key, count_entities(found))
+    return found, survey
+
+
+def read_texts(path: Path, vocab: Vocab, what: str) -> List[Gold]:
+    """Read documents whose annotation, if there is any, is not to be looked at.
+
+    path (Path): A .spacy file, or a folder of them.
+    vocab (Vocab): The vocabulary for reading.
+    what (str): What it is the path of, for errors.
+    RETURNS (List[Gold]): The texts, with nothing for gold.
+    """
+    nothing = Annotation([], [])
+    return [
+        Gold(name_of(doc, str(n)), doc.text, nothing, None, sents_of(doc), tokens_of(doc))
+        for n, doc in enumerate(_docs_of(path, vocab, what), 1)
+    ]
+
+
+def _docs_of(path: Path, vocab: Vocab, what: str) -> Iterator[Doc]:
     with quick_codecs():
         for file in find_files(path, what, HINT):
-            for doc in docs_in(file, vocab):
-                gold = gold_of(doc, source, str(survey.documents + 1))
-                survey.look(doc, gold is not None)
-                if gold is not None:
-                    found.append(gold)
-    n_entities = sum(len(gold.annotation.entities) for gold in found)
-    survey.require(path, source.gold_key, n_entities)
-    return found, survey
+            yield from docs_in(file, vocab)
+
+
+def count_entities(golds: Iterable[Gold]) -> int:
+    """RETURNS (int): How many entities they have in all."""
+    return sum(len(gold.annotation.entities) for gold in golds)
 
 
 def read_records(path: Path, notes: Notes, encoding: str = "utf-8") -> List[Gold]:

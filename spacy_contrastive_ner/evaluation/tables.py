@@ -39,7 +39,7 @@ class Table(NamedTuple):
         """RETURNS (str): The table with comma-separated values. Texts that a spreadsheet would take
         for formulas begin with an apostrophe."""
         out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
+        writer = csv.writer(out)
         writer.writerow(self.columns)
         writer.writerows([_cell(value) for value in row] for row in self.rows)
         return out.getvalue()

@@ -47,7 +47,7 @@ def looks(names: Sequence[str]) -> Dict[str, Look]:
     with other markers."""
     n, m = len(COLOURS), len(MARKERS)
     return {
-        name: Look(COLOURS[i % n], MARKERS[(i + i // n) % m])
+        name: Look(COLOURS[i % n], MARKERS[i % m])
         for i, name in enumerate(dict.fromkeys(names))
     }
 
