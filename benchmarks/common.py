@@ -1,4 +1,4 @@
-"""What the benchmarks share: reading corpora, the encoder, batches.
+"""What the benchmarks share: reading corpora, encoders, batches, scores.
 
 A corpus is a folder with train.jsonl, dev.jsonl and test.jsonl. Each line is one document:
 {"text": str, "spans": [{"start", "end", "label"}], "tokens": [[start, end]], "sents": [[...]]}
@@ -12,6 +12,7 @@ import random
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
+import numpy
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, Span
@@ -42,6 +43,21 @@ TOK2VEC = {
         "depth": 4,
     },
 }
+
+
+def transformer(path: Path) -> Dict[str, Any]:
+    """A transformer from a folder as the encoder."""
+    return {
+        "@architectures": "spacy-transformers.Tok2VecTransformer.v3",
+        "name": str(path),
+        "get_spans": {
+            "@span_getters": "spacy-transformers.strided_spans.v1",
+            "window": 128,
+            "stride": 96,
+        },
+        "tokenizer_config": {"use_fast": True},
+        "pooling": {"@layers": "reduce_mean.v1"},
+    }
 
 
 def read_records(path: Path, passage: int = 128) -> List[Record]:
@@ -151,6 +167,33 @@ def blank_copy(nlp: Language, example: Example) -> Example:
 def pipeline(lang: str, seed: int) -> Language:
     spacy.util.fix_random_seed(seed)
     return spacy.blank(lang)
+
+
+def counts(nlp: Language, examples: List[Example]) -> Dict[str, Any]:
+    """Right, wrong and missed entities by document, and micro and macro F1."""
+    fresh = [blank_copy(nlp, example) for example in examples]
+    for _ in zip(fresh, nlp.pipe([example.predicted for example in fresh], batch_size=128)):
+        pass
+    per_doc, per_label = [], {}
+    for example in fresh:
+        gold = {(s.start, s.end, s.label_) for s in example.reference.spans[KEY]}
+        found = {(s.start, s.end, s.label_) for s in example.predicted.spans[KEY]}
+        per_doc.append([len(gold & found), len(found - gold), len(gold - found)])
+        for label in {label for _, _, label in gold | found}:
+            row = per_label.setdefault(label, numpy.zeros(3))
+            for at, some in enumerate((gold & found, found - gold, gold - found)):
+                row[at] += sum(1 for *_, name in some if name == label)
+    labels = [label for label, (tp, _, fn) in per_label.items() if tp + fn]
+    return {
+        "micro": f_score(numpy.sum(per_doc, axis=0)),
+        "macro": sum(f_score(per_label[label]) for label in labels) / len(labels),
+        "docs": per_doc,
+    }
+
+
+def f_score(row: Any) -> float:
+    tp, fp, fn = (float(value) for value in row)
+    return 2 * tp / max(1.0, 2 * tp + fp + fn)
 
 
 def spread(values: Sequence[float]) -> Tuple[float, float]:

@@ -23,7 +23,6 @@ import numpy
 import spacy
 from spacy.language import Language
 from spacy.training import Example
-from stage_one import counts
 
 from spacy_contrastive_ner.convert.distant import Labeller
 from spacy_contrastive_ner.convert.notes import Notes
@@ -95,9 +94,9 @@ def train(system: str, labels: str, parts: Dict[str, List[Example]], seed: int, 
     while len(plan) < args.updates:
         plan += common.batches(own[labels], args.words, rng)
     run = accuracy.keep_best(
-        nlp, optimizer, plan[: args.updates], lambda: counts(nlp, own["dev"])["micro"], 4
+        nlp, optimizer, plan[: args.updates], lambda: common.counts(nlp, own["dev"])["micro"], 4
     )
-    on_test = counts(nlp, own["test"])
+    on_test = common.counts(nlp, own["test"])
     return {**run, **prf(on_test["docs"]), "macro": on_test["macro"]}
 
 

@@ -26,7 +26,6 @@ import numpy
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
-from stage_one import transformer
 from thinc.types import Ragged
 
 from spacy_contrastive_ner import spans
@@ -151,7 +150,9 @@ def base(folder: Path, seed: int, args: Any, hidden: bool) -> Tuple[Language, Di
     model: Dict[str, Any] = {"dropout": 0.1 if args.encoder else 0.4}
     if args.encoder:
         written = {k: DESCRIPTIONS[k] for k in counts if not hidden or k not in new}
-        model.update(tok2vec=transformer(args.encoder), types="descriptions", descriptions=written)
+        model.update(
+            tok2vec=common.transformer(args.encoder), types="descriptions", descriptions=written
+        )
     accuracy.binder(**model)(nlp, 0)
     optimizer = nlp.initialize(lambda: known["train"])
     optimizer.learn_rate = args.learn_rate

@@ -22,7 +22,8 @@ import spacy
 from spacy.tokens import Doc
 from thinc.api import NumpyOps
 
-from spacy_contrastive_ner.spans import Margins, Space, Targets, Weights, contrast, decode, targets
+from spacy_contrastive_ner.losses.span_contrast import make_span_contrast
+from spacy_contrastive_ner.spans import Margins, Space, Targets, contrast, decode, targets
 
 OPS = NumpyOps()
 WIDTH = 96  # of the encoder's rows
@@ -134,7 +135,7 @@ def learn(case: Case) -> int:
     """Forward and backward, from the rows to their gradient."""
     rows = OPS.gemm(case.X, case.affine, trans2=True)
     margins = Margins(OPS, rows, [case.n], case.space)
-    _, gradients = contrast(OPS, margins, case.goal, Weights())
+    _, gradients = contrast(OPS, margins, case.goal, make_span_contrast())
     return len(OPS.gemm(gradients.rows, case.affine)) + len(
         OPS.gemm(gradients.rows, case.X, trans1=True)
     )

@@ -154,53 +154,11 @@ def stage_one(
     return model.to_bytes()
 
 
-def counts(nlp: Language, examples: List[Example]) -> Dict[str, Any]:
-    """Right, wrong and missed entities by document, and micro and macro F1."""
-    fresh = [common.blank_copy(nlp, example) for example in examples]
-    for _ in zip(fresh, nlp.pipe([example.predicted for example in fresh], batch_size=128)):
-        pass
-    per_doc, per_label = [], {}
-    for example in fresh:
-        gold = {(s.start, s.end, s.label_) for s in example.reference.spans[common.KEY]}
-        found = {(s.start, s.end, s.label_) for s in example.predicted.spans[common.KEY]}
-        per_doc.append([len(gold & found), len(found - gold), len(gold - found)])
-        for label in {label for _, _, label in gold | found}:
-            row = per_label.setdefault(label, numpy.zeros(3))
-            for at, some in enumerate((gold & found, found - gold, gold - found)):
-                row[at] += sum(1 for *_, name in some if name == label)
-    labels = [label for label, (tp, _, fn) in per_label.items() if tp + fn]
-    return {
-        "micro": f_score(numpy.sum(per_doc, axis=0)),
-        "macro": sum(f_score(per_label[label]) for label in labels) / len(labels),
-        "docs": per_doc,
-    }
-
-
-def f_score(row: Any) -> float:
-    tp, fp, fn = (float(value) for value in row)
-    return 2 * tp / max(1.0, 2 * tp + fp + fn)
-
-
-def transformer(path: Path) -> Dict[str, Any]:
-    """A transformer from a folder as the encoder."""
-    return {
-        "@architectures": "spacy-transformers.Tok2VecTransformer.v3",
-        "name": str(path),
-        "get_spans": {
-            "@span_getters": "spacy-transformers.strided_spans.v1",
-            "window": 128,
-            "stride": 96,
-        },
-        "tokenizer_config": {"use_fast": True},
-        "pooling": {"@layers": "reduce_mean.v1"},
-    }
-
-
 def model_of(arm: str, encoder: Optional[Path]) -> Dict[str, Any]:
     """The default model; with "joint" it learns the objective of "infonce-segments" as well."""
     tagger = {
         "@architectures": "spacy-contrastive-ner.MultiHeadTagger.v1",
-        "tok2vec": common.TOK2VEC if encoder is None else transformer(encoder),
+        "tok2vec": common.TOK2VEC if encoder is None else common.transformer(encoder),
         "dropout": 0.4,
         "crf": {"@layers": "spacy-contrastive-ner.CRF.v1"},
     }
@@ -295,11 +253,11 @@ def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
     for step, batch in enumerate(plan, 1):
         nlp.update(batch, sgd=optimizer, drop=0.1)
         if step in checks:
-            dev = counts(nlp, parts["dev"])
+            dev = common.counts(nlp, parts["dev"])
             if dev["micro"] > best["micro"]:
                 best, best_bytes = dev, nlp.to_bytes(exclude=["tokenizer", "vocab"])
     nlp.from_bytes(best_bytes, exclude=["tokenizer", "vocab"])
-    return {"dev": best, "test": counts(nlp, parts["test"])}
+    return {"dev": best, "test": common.counts(nlp, parts["test"])}
 
 
 def summary(path: Path, corpora: List[str], on: str) -> None:
@@ -348,13 +306,13 @@ def paired(runs: Dict[int, Score], others: Dict[int, Score], on: str) -> Tuple[s
     ]
     if not pairs:
         return "-", "-"
-    gain = numpy.mean([f_score(a.sum(0)) - f_score(b.sum(0)) for a, b in pairs])
+    gain = numpy.mean([common.f_score(a.sum(0)) - common.f_score(b.sum(0)) for a, b in pairs])
     rng = numpy.random.default_rng(0)
     below = 0
     for _ in range(2000):
         draw = rng.integers(len(pairs[0][0]), size=len(pairs[0][0]))
         some = [pairs[i] for i in rng.integers(len(pairs), size=len(pairs))]
-        gains = [f_score(a[draw].sum(0)) - f_score(b[draw].sum(0)) for a, b in some]
+        gains = [common.f_score(a[draw].sum(0)) - common.f_score(b[draw].sum(0)) for a, b in some]
         below += numpy.mean(gains) <= 0
     return f"{100 * gain:+.1f}", f"{below / 2000:.3f}"
 

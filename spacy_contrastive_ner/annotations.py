@@ -9,6 +9,7 @@ from spacy.training import Example
 
 from .corpora.marks import get_mark
 from .spans.choice import Scores, flat_view
+from .tracks import Found
 from .tracks.layout import LabelledSpan
 
 
@@ -117,6 +118,42 @@ def count_keys(examples: Sequence[Example]) -> Dict[str, int]:
         for key in example.reference.spans:
             counts[key] = counts.get(key, 0) + 1
     return counts
+
+
+def write_found(
+    docs: Sequence[Doc],
+    spans_key: str,
+    found: Optional[Found],
+    labels: Sequence[int],
+    set_ents: bool,
+    overwrite: bool,
+) -> None:
+    """Write what was recognised to its documents: to `doc.spans`, and the flat view to `doc.ents`.
+
+    docs (Sequence[Doc]): The documents.
+    spans_key (str): The key of the group in `doc.spans`.
+    found (Optional[Found]): The entities of all documents, sorted by document. None if there are none.
+    labels (Sequence[int]): The labels, as in the string store.
+    set_ents (bool): Whether `doc.ents` is set.
+    overwrite (bool): Whether entities that are there give way, see `write_ents`.
+    """
+    starts = ends = names = documents = []
+    probabilities = numpy.zeros(0, dtype="float32")
+    if found is not None:
+        documents, starts, ends = (column.tolist() for column in found[:3])
+        names = [labels[i] for i in found.label.tolist()]
+        probabilities = found.probability
+    counts = [0] * len(docs)
+    for i in documents:
+        counts[i] += 1
+    first = 0
+    for doc, count in zip(docs, counts):
+        some = slice(first, first + count)
+        own = probabilities[some]
+        spans = write_spans(doc, spans_key, starts[some], ends[some], names[some], own)
+        if set_ents:
+            write_ents(doc, spans, own, overwrite)
+        first += count
 
 
 def write_spans(

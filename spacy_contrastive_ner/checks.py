@@ -1,4 +1,4 @@
-"""Errors and warnings about data: what is wrong, where, and the way out."""
+"""Errors and warnings about data and models: what is wrong, where, and the way out."""
 
 import math
 import warnings
@@ -7,8 +7,10 @@ from typing import Dict, List, Sequence, Set, Tuple, Union
 
 from spacy.tokens import Doc
 from spacy.training import Example
+from thinc.api import Model
 
 from .annotations import Gold, count_keys
+from .models.listeners import has_listener
 from .spans.targets import TOO_WIDE
 from .tracks import Lost
 from .tracks.encoding import NO_LABEL, NO_ROOM, OUTSIDE, TWICE
@@ -118,6 +120,35 @@ def require_finite(name: str, what: str, value: float) -> None:
             f"[{name}] The {what} of the model are not finite (NaN or infinite). This happens if "
             "training diverged: lower the learning rate or clip gradients, and check word vectors "
             "and earlier components for NaN."
+        )
+
+
+def require_own_encoder(name: str, teacher: Model) -> None:
+    """Stop if what a component is to imitate cannot be what it was: its encoder is shared.
+
+    name (str): The name of the component.
+    teacher (Model): Its model as it was when training was resumed.
+    """
+    if has_listener(teacher):
+        raise ValueError(
+            f"[{name}] Rehearsal compares the component with its former self, but its encoder is "
+            "shared with other components and has changed since. Give it an encoder of its own "
+            "before nlp.resume_training(): nlp.replace_listeners("
+            f"'tok2vec', {name!r}, ['model.tok2vec'])."
+        )
+
+
+def require_whole_model(name: str, model: Model) -> None:
+    """Stop if the arrays of a loaded model do not fit its labels.
+
+    name (str): The name of the component.
+    model (Model): The model.
+    """
+    problem = model.attrs["check"](model)
+    if problem:
+        raise ValueError(
+            f"[{name}] The saved model does not fit together: {problem}. The folder was changed by "
+            "hand or put together from two models; save the pipeline again."
         )
 
 

@@ -1,9 +1,7 @@
 """The trainable pipe `contrastive_ner`: nested and flat entities, with probabilities."""
 
-import math
 from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
-import numpy
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
@@ -11,10 +9,10 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import get_lang_class
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Ragged
 
-from .annotations import Gold, count_keys, read_gold, write_ents, write_spans
+from .annotations import Gold, count_keys, read_gold, write_found
 from .checks import (
     Labels,
     check_layers,
@@ -24,61 +22,19 @@ from .checks import (
     require_finite,
     require_known_labels,
     require_labels,
+    require_own_encoder,
+    require_whole_model,
 )
 from .evaluation.scoring import score
 from .memory import keep_freed_memory
+from .settings import DEFAULT_SPANS_KEY, DEFAULTS, check_settings, overridden
 from .tracks.decoding import DECODERS
-from .tracks.layout import MAX_LAYERS
-
-default_config = """
-[model]
-@architectures = "spacy-contrastive-ner.MultiHeadTagger.v1"
-heads = "per_label"
-hidden_width = 0
-dropout = 0.4
-loss = null
-label_weights = null
-
-[model.tok2vec]
-@architectures = "spacy.Tok2Vec.v2"
-
-[model.tok2vec.embed]
-@architectures = "spacy.MultiHashEmbed.v2"
-width = 96
-rows = [5000, 1000, 2500, 1000]
-attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
-include_static_vectors = false
-
-[model.tok2vec.encode]
-@architectures = "spacy.MaxoutWindowEncoder.v2"
-width = ${model.tok2vec.embed.width}
-window_size = 1
-maxout_pieces = 3
-depth = 4
-
-[model.crf]
-@layers = "spacy-contrastive-ner.CRF.v1"
-transitions = "per_track"
-"""
-
-DEFAULT_MODEL = Config().from_str(default_config)["model"]
-DEFAULT_SPANS_KEY = "sc"
 
 
 @Language.factory(
     "contrastive_ner",
     assigns=["doc.spans", "doc.ents"],
-    default_config={
-        "spans_key": DEFAULT_SPANS_KEY,
-        "set_ents": True,
-        "overwrite_ents": False,
-        "decoder": "posterior",
-        "threshold": 0.35,
-        "max_layers": 2,
-        "missing_key": None,
-        "model": DEFAULT_MODEL,
-        "scorer": {"@scorers": "spacy-contrastive-ner.scorer.v1"},
-    },
+    default_config=DEFAULTS,
     default_score_weights={
         "contrastive_ner_f": 1.0,
         "contrastive_ner_p": None,
@@ -159,19 +115,14 @@ class ContrastiveNER(TrainablePipe):
             none of the pipe's. Entities that are annotated there still count.
         scorer (Optional[Callable]): The scoring method.
         """
-        decoders = model.attrs.get("decoders", DECODERS)
-        if decoder not in decoders:
-            raise ValueError(
-                f"[{name}] decoder is {decoder!r}, but must be one of {', '.join(decoders)}."
-            )
-        if not 1 <= max_layers <= MAX_LAYERS:
-            raise ValueError(
-                f"[{name}] max_layers is {max_layers}, but must lie between 1 and {MAX_LAYERS}."
-            )
-        if not 0.0 <= threshold <= 1.0:
-            raise ValueError(f"[{name}] threshold is {threshold}, but must lie in [0, 1].")
-        if not spans_key:
-            raise ValueError(f"[{name}] spans_key is empty. Name a key for doc.spans.")
+        check_settings(
+            name,
+            spans_key=spans_key,
+            decoder=decoder,
+            decoders=model.attrs.get("decoders", DECODERS),
+            threshold=threshold,
+            max_layers=max_layers,
+        )
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -308,30 +259,17 @@ class ContrastiveNER(TrainablePipe):
         scores (Optional[Ragged]): What `predict` returned.
         """
         docs = list(docs)
-        lengths = [len(doc) for doc in docs]
         cfg = self.cfg
-        starts = ends = labels = documents = []
-        probabilities = numpy.zeros(0, dtype="float32")
+        found, labels = None, []
         if scores is not None:
+            lengths = [len(doc) for doc in docs]
             found = self.model.attrs["find"](
                 self.model, lengths, scores, cfg["decoder"], float(cfg["threshold"])
             )
-            names = [self.vocab.strings.add(label) for label in self.labels]
-            documents, starts, ends = (column.tolist() for column in found[:3])
-            labels = [names[i] for i in found.label.tolist()]
-            probabilities = found.probability
-        set_ents, overwrite = cfg["set_ents"], bool(cfg["overwrite_ents"])
-        counts = [0] * len(docs)
-        for i in documents:
-            counts[i] += 1
-        first, key = 0, self.key
-        for doc, count in zip(docs, counts):
-            some = slice(first, first + count)
-            own = probabilities[some]
-            spans = write_spans(doc, key, starts[some], ends[some], labels[some], own)
-            if set_ents:
-                write_ents(doc, spans, own, overwrite)
-            first += count
+            labels = [self.vocab.strings.add(label) for label in self.labels]
+        write_found(
+            docs, self.key, found, labels, cfg["set_ents"], overwrite=bool(cfg["overwrite_ents"])
+        )
 
     def get_loss(self, examples: Iterable[Example], scores: Ragged) -> Tuple[float, Ragged]:
         """Find the loss and its gradient.
@@ -379,13 +317,7 @@ class ContrastiveNER(TrainablePipe):
         teacher = self._rehearsal_model
         if teacher is None or not any(len(doc) for doc in docs):
             return losses
-        if any(hasattr(node, "upstream_name") for node in teacher.walk()):
-            raise ValueError(
-                f"[{self.name}] Rehearsal compares the component with its former self, but its "
-                "encoder is shared with other components and has changed since. Give it an "
-                "encoder of its own before nlp.resume_training(): nlp.replace_listeners("
-                f"'tok2vec', {self.name!r}, ['model.tok2vec'])."
-            )
+        require_own_encoder(self.name, teacher)
         set_dropout_rate(self.model, drop)
         wanted = teacher.predict(docs)
         scores, backprop = self.model.begin_update(docs)
@@ -441,7 +373,7 @@ class ContrastiveNER(TrainablePipe):
         RETURNS (ContrastiveNER): The component.
         """
         super().from_bytes(bytes_data, exclude=exclude)
-        self._require_whole_model()
+        require_whole_model(self.name, self.model)
         return self
 
     def from_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> "ContrastiveNER":
@@ -461,26 +393,7 @@ class ContrastiveNER(TrainablePipe):
                 f"[{self.name}] Cannot load the component from {path}: {error}. The folder is "
                 "damaged, or belongs to a pipeline with another config."
             ) from error
-        saved = self.cfg["configured"]
-        for name, value in configured.items():
-            if not _same(value, saved.get(name, value)):
-                self.cfg[name] = value
+        self.cfg.update(overridden(configured, saved=self.cfg["configured"]))
         self.cfg["configured"] = configured
-        self._require_whole_model()
+        require_whole_model(self.name, self.model)
         return self
-
-    def _require_whole_model(self) -> None:
-        """Stop if the arrays of the model do not fit its labels."""
-        problem = self.model.attrs["check"](self.model)
-        if problem:
-            raise ValueError(
-                f"[{self.name}] The saved model does not fit together: {problem}. The folder was "
-                "changed by hand or put together from two models; save the pipeline again."
-            )
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Whether two settings are equal. JSON does not keep the last bit of a float."""
-    if isinstance(a, float) and isinstance(b, (int, float)):
-        return math.isclose(a, b, rel_tol=1e-9)
-    return bool(a == b)

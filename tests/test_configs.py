@@ -1,7 +1,6 @@
 """The configs that `init-config` writes, and those in configs/: whole, right, and they run."""
 
 import itertools
-import os
 import re
 import shlex
 from importlib.util import find_spec
@@ -23,9 +22,6 @@ from spacy_contrastive_ner.cli import init_config
 from spacy_contrastive_ner.cli.init_config import SYSTEMS, Choice, choose, next_steps, render
 
 from .pretraining.tiny import make_bert, make_docs, write
-
-# The tiny transformer is made on the spot; nothing may be looked for elsewhere.
-os.environ["HF_HUB_OFFLINE"] = "1"
 
 FOLDER = Path(__file__).parent.parent / "configs"
 CONFIGS = sorted(FOLDER.glob("*.cfg"))

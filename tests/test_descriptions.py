@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from spacy_contrastive_ner.models.descriptions import read_descriptions
+from spacy_contrastive_ner.descriptions import read_descriptions
 
-from .test_bi_encoder import WRITTEN
+from .models.test_bi_encoder import WRITTEN
 
 
 def write(path, *lines):

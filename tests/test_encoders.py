@@ -1,17 +1,22 @@
 """The pipe on every kind of encoder: its own, a shared one, a transformer, beside other pipes."""
 
-import os
-
 import numpy
 import pytest
 import spacy
 from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Span
 
-from .util import TEXTS, TOK2VEC, found, make_examples, make_pipeline, predict, train
-
-# The tiny transformer is made on the spot; nothing may be looked for elsewhere.
-os.environ["HF_HUB_OFFLINE"] = "1"
+from .util import (
+    POOLING,
+    TEXTS,
+    TOK2VEC,
+    found,
+    make_examples,
+    make_pipeline,
+    predict,
+    train,
+    transformer_config,
+)
 
 LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": TOK2VEC["width"]}
 MULTI_HASH = {
@@ -255,50 +260,6 @@ def test_config_can_source_a_pipe_and_replace_its_listeners(shared, tmp_path):
     assert nlp.pipe_names == ["contrastive_ner"]
     require_same(outputs(shared), nlp)
     require_same_after_saving(nlp, tmp_path / "saved")
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory):
-    """The folder of a tiny BERT with random weights, which cuts some words into pieces."""
-    pytest.importorskip("spacy_transformers")
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    spacy.util.fix_random_seed(0)
-    path = tmp_path_factory.mktemp("bert")
-    words = {word.lower() for text, _ in TEXTS for word in text.split()} - {"ministry", "health"}
-    pieces = ["min", "##ist", "##ry", "he", "##alth"]
-    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(words), *pieces]
-    (path / "vocab.txt").write_text("\n".join(vocab), encoding="utf8")
-    BertTokenizerFast(str(path / "vocab.txt")).save_pretrained(path)
-    config = BertConfig(
-        vocab_size=len(vocab),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
-    BertModel(config).save_pretrained(path)
-    return path
-
-
-POOLING = {"@layers": "reduce_mean.v1"}
-
-
-def transformer_config(architecture, bert, **settings):
-    windows = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 128, "stride": 96}
-    return {
-        "@architectures": f"spacy-transformers.{architecture}.v3",
-        "name": str(bert),
-        "get_spans": windows,
-        "tokenizer_config": {"use_fast": True},
-        "transformer_config": {},
-        "mixed_precision": False,
-        "grad_scaler_config": {},
-        **settings,
-    }
 
 
 def transformer_pipeline(bert):

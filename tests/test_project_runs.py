@@ -1,7 +1,6 @@
 """project.yml, run in this process: what is done, and what is done again."""
 
 import json
-import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -14,9 +13,6 @@ from weasel.util import working_dir
 
 from .pretraining.tiny import make_bert, make_docs, write
 from .test_project import COMMANDS, CONFIGS, ROOT, commands_of, copy_project, read
-
-# The tiny transformer is made on the spot; nothing may be looked for elsewhere.
-os.environ["HF_HUB_OFFLINE"] = "1"
 
 # So that stage 1 and 2 take seconds. The blank is what weasel asks for.
 SMALL = (

@@ -1,7 +1,6 @@
 """A pipeline that does more than entities, from training to the package that others install."""
 
 import json
-import os
 from importlib.metadata import version
 
 import pytest
@@ -16,9 +15,6 @@ from typer.testing import CliRunner
 
 from .pretraining.tiny import NAMES, POOLING, TOK2VEC, WIDTH, make_bert, make_docs, transformer
 from .util import found
-
-# The tiny transformer is made on the spot; nothing may be looked for elsewhere.
-os.environ["HF_HUB_OFFLINE"] = "1"
 
 KINDS = ["tok2vec", "transformer"]
 LISTENERS = {

@@ -1,4 +1,4 @@
-"""A small pipeline, and nested examples to train it on."""
+"""Small pipelines, and nested examples to train them on."""
 
 import spacy
 from spacy.tokens import Doc, Span
@@ -14,6 +14,7 @@ TOK2VEC = {
     "subword_features": False,
     "pretrained_vectors": None,
 }
+POOLING = {"@layers": "reduce_mean.v1"}
 CE = {"@losses": "spacy-contrastive-ner.CrossEntropyDice.v1"}
 
 TEXTS = [
@@ -31,6 +32,21 @@ def make_pipeline(seed=0, model=None, **settings):
         "contrastive_ner", config={"model": {"tok2vec": TOK2VEC, **(model or {})}, **settings}
     )
     return nlp
+
+
+def transformer_config(architecture, bert, **settings):
+    """The config of a transformer from a folder."""
+    windows = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 128, "stride": 96}
+    return {
+        "@architectures": f"spacy-transformers.{architecture}.v3",
+        "name": str(bert),
+        "get_spans": windows,
+        "tokenizer_config": {"use_fast": True},
+        "transformer_config": {},
+        "mixed_precision": False,
+        "grad_scaler_config": {},
+        **settings,
+    }
 
 
 def make_examples(nlp, texts=TEXTS, key="sc"):

@@ -10,17 +10,18 @@ from thinc.types import Floats2d, Ragged
 
 from .. import spans
 from ..annotations import Gold
+from ..descriptions import Written
 from ..layers.dropout import FixedDropout
 from ..layers.held import set_gradient
 from ..layers.text_row import MEAN, text_layers
 from ..layers.type_space import TypeSpace, reset_space, set_size
 from ..losses.span_contrast import make_span_contrast
 from ..spans import Gradients, Weights
+from ..spans.space import softplus
 from ..tracks import Found, Lost
 from ..tracks.decoding import FLOOR
 from .bi_encoder_settings import check_names, check_settings, check_types
 from .calibration import calibrate
-from .descriptions import Written
 from .label_vectors import (
     DESCRIPTIONS,
     LEARNED,
@@ -57,8 +58,8 @@ def build_bi_encoder(
     n_examples: int = 5,
     text_row: str = MEAN,
 ) -> Model[InT, OutT]:
-    """Compare spans with labels: encoder, one affine map to five views of each token, and the vectors
-    of labels and widths. See `spans`.
+    """Compare spans with labels: encoder, one affine map to six views of each token (four of width
+    `width`, two of width `fit_width`), and the vectors of labels and widths. See `spans`.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): The encoder: one row a token.
     width (int): The width of the vectors that are compared.
@@ -296,21 +297,18 @@ def imitate(
     loss: Any = 0.0
     for w, wanted in theirs:
         is_span = xp.isfinite(wanted)
-        values, d_values = own.at_width(w), xp.zeros_like(own.at_width(w))
+        values = own.at_width(w)
+        d_values = xp.zeros_like(values)
         wanted = xp.where(is_span, wanted, 0)
         found = xp.where(is_span, values[:, :old], 0)
-        p, q = (1 / (1 + xp.exp(-margin)) for margin in (wanted, found))
+        (softplus_wanted, p), (softplus_found, q) = (softplus(xp, X) for X in (wanted, found))
         # p log(p / q) + (1 - p) log((1 - p) / (1 - q)), of logits.
-        loss = loss + (p * (wanted - found) - _softplus(xp, wanted) + _softplus(xp, found)).sum()
+        loss = loss + (p * (wanted - found) - softplus_wanted + softplus_found).sum()
         d_values[:, :old] = (q - p) * share
         backward.add(w, d_values)
     backward.finish()
     _keep_gradient(model, gradients)
     return float(loss) * share, Ragged(gradients.rows, rows.lengths)
-
-
-def _softplus(xp: Any, X: Floats2d) -> Floats2d:
-    return xp.maximum(X, 0) + xp.log1p(xp.exp(-xp.abs(X)))
 
 
 def find(

@@ -5,7 +5,7 @@ from typing import Dict, Iterable, Optional, Sequence, Set
 from thinc.api import Model
 
 from .. import spans
-from .descriptions import Written
+from ..descriptions import Written
 from .label_vectors import DESCRIPTIONS, TYPES
 
 

@@ -7,7 +7,7 @@ from spacy.tokens import Doc, Span
 from thinc.api import Model
 
 from ..annotations import Gold
-from .descriptions import LONGEST, read_descriptions
+from ..descriptions import LONGEST, read_descriptions
 from .label_vectors import (
     DESCRIPTIONS,
     LEARNED,
@@ -24,6 +24,7 @@ from .label_vectors import (
     the_space,
     vectors_of,
 )
+from .listeners import has_listener
 
 
 def prepare(
@@ -61,8 +62,7 @@ def prepare(
 def _require_own_encoder(model: Model) -> None:
     """Stop if the encoder of sources is shared with other pipes and sees only what they see."""
     is_written = model.attrs["types"] == DESCRIPTIONS
-    nodes = model.get_ref("describer" if is_written else "tok2vec").walk()
-    if any(hasattr(node, "upstream_name") for node in nodes):
+    if has_listener(model.get_ref("describer" if is_written else "tok2vec")):
         more = ", or a description_encoder" if is_written else ""
         raise ValueError(
             f"types = {model.attrs['types']!r} encodes texts of its own, for which a listener will not "
@@ -161,7 +161,7 @@ def _from_mentions(model: Model, label: str, mentions: Sequence[Span]) -> None:
 def _require_rows(model: Model, docs: Sequence[Doc]) -> None:
     """Stop if a shared encoder has not seen a document: its rows would be zeros, in silence."""
     encoder = model.get_ref("tok2vec")
-    if any(hasattr(node, "upstream_name") for node in encoder.walk()):
+    if has_listener(encoder):
         for rows, doc in zip(encoder.predict(list(docs)), docs):
             if not rows.any():
                 raise ValueError(

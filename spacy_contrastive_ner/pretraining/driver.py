@@ -156,9 +156,7 @@ class Run:
             )
         found = get_tok2vec_ref(self.nlp, self.settings)
         inner = found if layer or "tok2vec" not in found.ref_names else found.get_ref("tok2vec")
-        require_no_listener(
-            [(type(node).__name__, getattr(node, "upstream_name", None)) for node in inner.walk()]
-        )
+        require_no_listener(inner)
         if inner is not found:
             raise ValueError(
                 f"[pretraining] layer is empty, so the whole model of {name!r} would be pretrained. "

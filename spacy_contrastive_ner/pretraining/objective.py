@@ -38,9 +38,7 @@ class Objective:
         tok2vec (Model): The encoder: a shared or inline tok2vec, or a transformer.
         RETURNS (PretrainModel): The model.
         """
-        require_no_listener(
-            [(type(node).__name__, getattr(node, "upstream_name", None)) for node in tok2vec.walk()]
-        )
+        require_no_listener(tok2vec)
         at_epoch_end = None if self.judge is None else self.judge.begin(vocab)
         terms = [term.fresh() for term in self.terms]
         return PretrainModel(tok2vec, terms, self.accumulate_gradient, at_epoch_end)

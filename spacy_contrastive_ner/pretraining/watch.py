@@ -3,9 +3,10 @@
 import math
 import warnings
 from collections import Counter
-from typing import TYPE_CHECKING, Sequence, Tuple
+from typing import TYPE_CHECKING, Sequence
 
 from spacy.tokens import Doc
+from thinc.api import Model
 
 from ..corpora.marks import get_mark, is_marked
 
@@ -163,12 +164,13 @@ class Watch:
             )
 
 
-def require_no_listener(nodes: Sequence[Tuple[str, object]]) -> None:
+def require_no_listener(encoder: Model) -> None:
     """Stop if the encoder is not one but listens to one.
 
-    nodes (Sequence[Tuple[str, object]]): The name of the type and the upstream name of each node.
+    encoder (Model): The encoder.
     """
-    for kind, upstream in nodes:
+    for node in encoder.walk():
+        kind, upstream = type(node).__name__, getattr(node, "upstream_name", None)
         if kind.endswith("Listener"):
             default = "tok2vec" if kind.startswith("Tok2Vec") else "transformer"
             name = upstream if isinstance(upstream, str) and upstream != "*" else default

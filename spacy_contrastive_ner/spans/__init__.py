@@ -2,7 +2,7 @@
 an entity of a label if it is closer to it than the label's own threshold in that text.
 
 A text of n tokens has n + 1 rows: the first stands for the text as a whole and sets the thresholds,
-the others are its tokens. A row holds five *views*, one beside the other: start and end (D columns
+the others are its tokens. A row holds six *views*, one beside the other: start and end (D columns
 each), what a token adds to a span that it begins or ends (D each), and two short ones for how well a
 first and a last token go together (R each, possibly none). Arrays only, for NumPy and CuPy alike,
 like `tracks`.

@@ -5,7 +5,7 @@ from thinc.api import Ops
 from thinc.types import ArrayXd, Floats2d
 
 from .margins import Gradients, Margins, SpanMargins
-from .space import END, START
+from .space import END, START, softplus
 from .targets import Targets
 
 # Exponentials of so many margins are kept for the way back; of more, they are computed again.
@@ -15,7 +15,7 @@ OTHERS = ("negative", "ignore")
 
 
 class Weights(NamedTuple):
-    """What the parts of the loss count.
+    """What the parts of the loss count. For the defaults see `losses.span_contrast`.
 
     entities (float): Gold entities against all that is none.
     thresholds (float): Thresholds against all that is no entity.
@@ -23,12 +23,12 @@ class Weights(NamedTuple):
     anchor (float): The labels of a gold entity against all other labels.
     """
 
-    entities: float = 0.5
-    thresholds: float = 0.5
-    start: float = 0.2
-    end: float = 0.2
-    span: float = 0.6
-    anchor: float = 0.0
+    entities: float
+    thresholds: float
+    start: float
+    end: float
+    span: float
+    anchor: float
 
 
 def contrast(
@@ -124,11 +124,9 @@ class _Anchors:
         xp = self.ops.xp
         V = xp.log1p(total)
         behind = V.ravel()[self._text_label] - own
-        # softplus and its slope, without overflow.
-        small = xp.exp(-xp.abs(behind))
-        softplus = xp.maximum(behind, 0) + xp.log1p(small)
-        slope = xp.where(behind > 0, xp.ones_like(small), small) / (1 + small) * self._of_entity
-        loss = (softplus * self._of_entity).sum() + (V * self._of_threshold).sum()
+        of_each, slope = softplus(xp, behind)
+        slope *= self._of_entity
+        loss = (of_each * self._of_entity).sum() + (V * self._of_threshold).sum()
         beside = self._of_threshold.ravel().copy()
         self.ops.scatter_add(beside, self._text_label, slope)
         return loss, beside.reshape(V.shape) * xp.exp(-V), -slope

@@ -5,7 +5,6 @@ from thinc.api import Ops
 from thinc.types import ArrayXd, Floats1d, Floats2d, Ints1d
 
 from .space import (
-    END,
     FIT,
     LARGEST_FIT,
     LARGEST_SCALE,
@@ -22,7 +21,7 @@ from .space import (
 
 
 class Views(NamedTuple):
-    """The columns of the rows. [n, D] five times, then [n, R] twice."""
+    """The columns of the rows. [n, D] four times, then [n, R] twice."""
 
     start: Floats2d
     end: Floats2d
@@ -73,9 +72,7 @@ class Margins:
         self._end: Any = ops.asarray(self.texts.end)
         self._row: Any = xp.arange(len(rows))
         self.lift: Any = None if lift is None else ops.asarray(lift.astype(rows.dtype))
-        self._lengths: Ints1d = ops.asarray(
-            self.texts.first * 0 + 1 + numpy.asarray(self.n_tokens), dtype="int32"
-        )
+        self._lengths: Ints1d = ops.asarray(numpy.asarray(self.n_tokens, dtype="int32") + 1)
 
     def boundary(self, which: int) -> "BoundaryMargins":
         """RETURNS (BoundaryMargins): The margins of all tokens as START or END of an entity."""
@@ -208,11 +205,11 @@ class SpanMargins:
         """The squared lengths of the vectors of spans. [n - w]"""
         n = len(self.a)
         i, j = slice(0, n - w), slice(w, n)
-        products = self._xp.einsum("ij,ij->i", self.a[i], self.b[j])
+        dots = self._xp.einsum("ij,ij->i", self.a[i], self.b[j])
         squares = self._aa[i] + self._bb[j] + self._cc[w]
         # Where a, b and c all but cancel out, only rounding is left, and that has no direction.
         least = squares * self._rounding
-        squares += 2 * products + self._ac[i, w] + self._bc[j, w]
+        squares += 2 * dots + self._ac[i, w] + self._bc[j, w]
         return self._xp.maximum(squares, self._xp.maximum(least, SHORT**2))
 
     def _scores(self, w: int, squares: Optional[Floats1d] = None) -> Floats2d:
@@ -242,15 +239,15 @@ class SpanGradient:
     """
 
     def __init__(self, spans: SpanMargins, gradients: Gradients) -> None:
-        xp, margins = spans._xp, spans.of
+        xp = spans._xp
         self.spans, self.gradients = spans, gradients
         self._a_units, self._b_units, self._c_units = (
-            xp.zeros_like(products) for products in (spans._a_units, spans._b_units, spans._c_units)
+            xp.zeros_like(dots) for dots in (spans._a_units, spans._b_units, spans._c_units)
         )
         # What comes through |u|: of each row with itself, with widths, and with other rows.
         self._with_a, self._with_b = xp.zeros_like(spans._ac), xp.zeros_like(spans._bc)
         self._d_a, self._d_b = xp.zeros_like(spans.a), xp.zeros_like(spans.b)
-        self._of_rows = xp.zeros_like(margins.at_rows(spans._threshold.scores))
+        self._of_rows = xp.zeros_like(spans._at_row)
         self._log_scale: Any = 0.0
         self._log_fit: Any = 0.0
         if spans.has_fit:
@@ -317,15 +314,3 @@ class SpanGradient:
             )
             gradients.rows[:, rest:] += backprop_unit_vectors(spans._q, spans._q_inverse, self._d_q)
             gradients.add_scale(margins, FIT, self._log_fit)
-
-
-__all__ = [
-    "END",
-    "SPAN",
-    "START",
-    "BoundaryMargins",
-    "Gradients",
-    "Margins",
-    "SpanMargins",
-    "Views",
-]

@@ -1,4 +1,4 @@
-from typing import NamedTuple, Sequence, Tuple
+from typing import Any, NamedTuple, Sequence, Tuple
 
 import numpy
 from thinc.api import Ops
@@ -53,10 +53,6 @@ class Texts(NamedTuple):
         end[first] = 0
         return cls(first, numpy.repeat(numpy.arange(len(sizes)), sizes), end)
 
-    def row(self, text: ArrayXd, token: ArrayXd) -> ArrayXd:
-        """RETURNS (ArrayXd): The rows of tokens of texts."""
-        return self.first[text] + 1 + token
-
 
 def products(ops: Ops, rows: Floats2d, vectors: Floats2d) -> Floats2d:
     """All dot products. Thinc's product of matrices gives the same bits for a vector whatever stands
@@ -107,3 +103,12 @@ def backprop_unit_vectors(units: ArrayXd, inverse: ArrayXd, d_units: ArrayXd) ->
     """RETURNS (ArrayXd): The gradient of the vectors that `unit_vectors` was given."""
     along = (d_units * units).sum(axis=-1, keepdims=True)
     return (d_units - units * along) * inverse
+
+
+def softplus(xp: Any, X: ArrayXd) -> Tuple[ArrayXd, ArrayXd]:
+    """RETURNS (Tuple[ArrayXd, ArrayXd]): log(1 + exp(X)) and its slope, the logistic function, both
+    without overflow.
+    """
+    small = xp.exp(-xp.abs(X))
+    slope = xp.where(X > 0, xp.ones_like(small), small) / (1 + small)
+    return xp.maximum(X, 0) + xp.log1p(small), slope

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_convert import call, docs, fails, folder, lines  # noqa: F401
+from .converting import call, docs, fails, lines
 
 RECORD = '{"text": "Anna ran to Rome.", "spans": [{"start": 0, "end": 4, "label": "PER"}]}\n'
 TOKENS = "Anna B-PER\nran O\n\n"
@@ -41,7 +41,7 @@ def write(files):
 
 
 @pytest.mark.parametrize("name, content, told, n_left", BAD.values(), ids=BAD)
-def test_bad_input(folder, name, content, told, n_left):  # noqa: F811
+def test_bad_input(folder, name, content, told, n_left):
     write({name: content})
     assert re.search(told, fails(name, "o.spacy"))
     text = call(name, "o.spacy", "--skip-bad", "--report", "r.jsonl")
@@ -51,7 +51,7 @@ def test_bad_input(folder, name, content, told, n_left):  # noqa: F811
 
 
 @pytest.mark.parametrize("files, told", REFUSED.values(), ids=REFUSED)
-def test_refused_input(folder, files, told):  # noqa: F811
+def test_refused_input(folder, files, told):
     write(files)
     path = Path(next(iter(files)))
     for options in ((), ("--skip-bad",)):
@@ -79,7 +79,7 @@ def locked(monkeypatch):
     return lock
 
 
-def test_unreadable_files(folder, locked):  # noqa: F811
+def test_unreadable_files(folder, locked):
     write({"in/a.jsonl": RECORD, "in/b.jsonl": RECORD})
     locked("b.jsonl")
     told = "b.jsonl: cannot be opened: permission denied. Check the path and its rights."
@@ -89,20 +89,20 @@ def test_unreadable_files(folder, locked):  # noqa: F811
     assert told in call("in", "o.spacy", "--skip-bad") and len(docs("o.spacy")) == 1
 
 
-def test_output_folders_without_rights(folder, locked):  # noqa: F811
+def test_output_folders_without_rights(folder, locked):
     Path("locked").mkdir()
     locked("locked")
     for path in ("locked", "locked/o.spacy", "locked/new/o.spacy"):
         assert "locked cannot be written to. Name another output." in fails("a.jsonl", path)
 
 
-def test_missing_output_folders_are_made(folder):  # noqa: F811
+def test_missing_output_folders_are_made(folder):
     call("a.jsonl", "new/deep/o.spacy")
     assert len(docs("new/deep/o.spacy")) == 4
 
 
 @pytest.mark.parametrize("output", ["new/o.spacy", "new/o.jsonl", "new/o.conll", "new/o"])
-def test_no_more_room(folder, output):  # noqa: F811
+def test_no_more_room(folder, output):
     """A limit to the size of files is what a full disk looks like."""
     write({"big.jsonl": RECORD * 2000})
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -114,5 +114,5 @@ def test_no_more_room(folder, output):  # noqa: F811
     assert re.search(rf"{output}: File too large. Check the path, its rights and the space", text)
 
 
-def test_the_input_as_output(folder):  # noqa: F811
+def test_the_input_as_output(folder):
     assert "a.jsonl: it is the input as well. Name another output" in fails("a.jsonl", "a.jsonl")

@@ -20,9 +20,6 @@ from spacy_contrastive_ner.pretraining.checkpoint import NAME
 
 from ..pretraining.tiny import make_bert, make_config, make_corpora, transformer_pipeline
 
-# The tiny transformer is made on the spot; nothing may be looked for elsewhere.
-os.environ["HF_HUB_OFFLINE"] = "1"
-
 FILES = [NAME, "config.cfg", "log.jsonl", "model-best.bin", "model-last.bin"]
 
 

@@ -18,8 +18,7 @@ from spacy_contrastive_ner.layers.first_pieces import (
 from spacy_contrastive_ner.layers.text_row import text_layers
 
 from ..device import DeviceOps
-from ..test_encoders import POOLING, bert, transformer_config  # noqa: F401
-from ..util import TEXTS, TOK2VEC
+from ..util import POOLING, TEXTS, TOK2VEC, transformer_config
 
 # The first is read through several windows, the second has no tokens, and that of the third is in no
 # piece.
@@ -27,7 +26,7 @@ WORDS = [TEXTS[0][0].split(), [], [" "], ["Paris", " ", "Anna"], ["x"]]
 WINDOWS = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 3, "stride": 2}
 
 
-def make(bert, grad_factor=1.0, **settings):  # noqa: F811
+def make(bert, grad_factor=1.0, **settings):
     """The layer over a tiny transformer, and documents."""
     spacy.util.fix_random_seed(0)
     settings = {"pooling": POOLING, "get_spans": WINDOWS, "grad_factor": grad_factor, **settings}
@@ -81,7 +80,7 @@ def require_equal(found, expected, least=1e-4):
         assert numpy.allclose(found.get(name, 0), gradient, atol=1e-5), name
 
 
-def test_rows_are_those_of_first_pieces(bert):  # noqa: F811
+def test_rows_are_those_of_first_pieces(bert):
     layer, docs = make(bert)
     rows = layer.predict(docs)
     assert rows.lengths.tolist() == [8, 1, 2, 4, 2] and rows.lengths.dtype == "int32"
@@ -94,7 +93,7 @@ def test_rows_are_those_of_first_pieces(bert):  # noqa: F811
 
 
 @pytest.mark.parametrize("grad_factor", [1.0, 0.5])
-def test_gradient_of_first_pieces(bert, grad_factor):  # noqa: F811
+def test_gradient_of_first_pieces(bert, grad_factor):
     layer, docs = make(bert, grad_factor)
     rows, backprop = layer.begin_update(docs)
     first, _ = split(rows)
@@ -111,7 +110,7 @@ def test_gradient_of_first_pieces(bert, grad_factor):  # noqa: F811
     require_equal(found, gradients_of(layer, by_torch))
 
 
-def test_gradients_of_first_pieces_and_tokens_are_added(bert):  # noqa: F811
+def test_gradients_of_first_pieces_and_tokens_are_added(bert):
     layer, docs = make(bert)
     rng = numpy.random.default_rng(0)
     rows, _ = layer.begin_update(docs)
@@ -130,7 +129,7 @@ def test_gradients_of_first_pieces_and_tokens_are_added(bert):  # noqa: F811
     require_equal(parts[2], {name: parts[0][name] + parts[1][name] for name in parts[0]})
 
 
-def test_a_pooling_of_another_width(bert):  # noqa: F811
+def test_a_pooling_of_another_width(bert):
     narrow = Linear(nO=3, nI=16)
     narrow.initialize()
     layer, docs = make(bert)
@@ -139,7 +138,7 @@ def test_a_pooling_of_another_width(bert):  # noqa: F811
         layer.predict(docs)
 
 
-def test_encoders_that_are_no_transformers(bert):  # noqa: F811
+def test_encoders_that_are_no_transformers(bert):
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 8}
     for config in (TOK2VEC, listener):
         encoder = registry.resolve({"model": config})["model"]

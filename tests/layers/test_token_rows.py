@@ -7,8 +7,7 @@ from spacy.tokens import Doc
 
 from spacy_contrastive_ner.layers.token_rows import TokenRows
 
-from ..test_encoders import bert, transformer_config  # noqa: F401
-from ..util import TEXTS
+from ..util import TEXTS, transformer_config
 
 RNG = numpy.random.default_rng(0)
 
@@ -44,7 +43,7 @@ def test_flat_array_passes_through():
 
 
 @pytest.fixture(scope="module")
-def transformer(bert):  # noqa: F811
+def transformer(bert):
     """A tiny transformer, and documents for it."""
     spacy.util.fix_random_seed(0)
     nlp = spacy.blank("en")

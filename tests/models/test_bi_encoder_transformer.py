@@ -1,18 +1,21 @@
 """The bi-encoder on a transformer, with [CLS] as the row of a text: its life from fitting to saving."""
 
-import os
-
 import numpy
 import pytest
 import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ..test_encoders import POOLING, bert, transformer_config  # noqa: F401
-from ..util import TEXTS, TOK2VEC, found, make_examples, predict, train
-
-# The tiny transformer is made on the spot; nothing may be looked for elsewhere.
-os.environ["HF_HUB_OFFLINE"] = "1"
+from ..util import (
+    POOLING,
+    TEXTS,
+    TOK2VEC,
+    found,
+    make_examples,
+    predict,
+    train,
+    transformer_config,
+)
 
 BI = "spacy-contrastive-ner.BiEncoder.v1"
 WINDOWS = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 4, "stride": 3}
@@ -26,7 +29,7 @@ WRITTEN = {"ORG": "the ministry", "GPE": "Paris", "PER": "Anna"}
 KINDS = pytest.mark.parametrize("kind", ["listener", "inline"])
 
 
-def make(bert, kind, model=None, **settings):  # noqa: F811
+def make(bert, kind, model=None, **settings):
     spacy.util.fix_random_seed(0)
     nlp = spacy.blank("en")
     tok2vec = LISTENER
@@ -65,7 +68,7 @@ def require_same(nlp, other):
 
 
 @KINDS
-def test_it_learns_and_is_saved(bert, kind, tmp_path):  # noqa: F811
+def test_it_learns_and_is_saved(bert, kind, tmp_path):
     nlp = make(bert, kind)
     train(nlp, steps=60)
     for text, spans in TEXTS:
@@ -84,7 +87,7 @@ def test_it_learns_and_is_saved(bert, kind, tmp_path):  # noqa: F811
         require_same(before, spacy.load(tmp_path / "replaced"))
 
 
-def test_the_row_of_a_text_is_what_the_transformer_made_of_its_first_pieces(bert):  # noqa: F811
+def test_the_row_of_a_text_is_what_the_transformer_made_of_its_first_pieces(bert):
     nlp = make(bert, "listener")
     train(nlp, steps=2)
     pipe = nlp.get_pipe("contrastive_ner")
@@ -98,7 +101,7 @@ def test_the_row_of_a_text_is_what_the_transformer_made_of_its_first_pieces(bert
 
 
 @KINDS
-def test_results_do_not_depend_on_the_batch(bert, kind):  # noqa: F811
+def test_results_do_not_depend_on_the_batch(bert, kind):
     nlp = make(bert, kind, threshold=0.0)
     train(nlp, steps=5)
     texts = [[], *(text.split() for text, _ in TEXTS), [], ["x"], [" "], [" ", "Paris"]]
@@ -111,7 +114,7 @@ def test_results_do_not_depend_on_the_batch(bert, kind):  # noqa: F811
 
 
 @KINDS
-def test_thresholds_teach_the_transformer(bert, kind):  # noqa: F811
+def test_thresholds_teach_the_transformer(bert, kind):
     """The gradient of the rows of texts alone gets there, with texts in the batch that have no tokens
     and no pieces."""
     nlp = make(bert, kind)
@@ -140,7 +143,7 @@ def test_thresholds_teach_the_transformer(bert, kind):  # noqa: F811
     assert module.get_input_embeddings().weight.grad.abs().max() > 1e-5
 
 
-def test_learns_on_a_frozen_transformer(bert):  # noqa: F811
+def test_learns_on_a_frozen_transformer(bert):
     nlp = make(bert, "listener")
     frozen = {"exclude": ["transformer"], "annotates": ["transformer"]}
     _, first = train(nlp, steps=1, **frozen)
@@ -149,7 +152,7 @@ def test_learns_on_a_frozen_transformer(bert):  # noqa: F811
 
 
 @KINDS
-def test_a_label_by_examples(bert, kind):  # noqa: F811
+def test_a_label_by_examples(bert, kind):
     nlp = make(bert, kind)
     train(nlp)
     doc = predict(nlp, TEXTS[2][0])
@@ -172,7 +175,7 @@ def test_a_label_by_examples(bert, kind):  # noqa: F811
     ],
     ids=["prototypes", "descriptions", "two encoders"],
 )
-def test_labels_made_from_texts(bert, model, tmp_path):  # noqa: F811
+def test_labels_made_from_texts(bert, model, tmp_path):
     nlp = make(bert, "inline", model)
     _, losses = train(nlp, steps=1)
     _, later = train(nlp, steps=40)

@@ -6,7 +6,7 @@ import spacy
 from spacy.tokens import Doc, Span
 from thinc.api import Adam
 
-from spacy_contrastive_ner.models.descriptions import LONGEST
+from spacy_contrastive_ner.descriptions import LONGEST
 from spacy_contrastive_ner.models.label_vectors import (
     Source,
     choose_mentions,

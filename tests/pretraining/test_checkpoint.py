@@ -35,9 +35,6 @@ from .tiny import (
     write,
 )
 
-# The tiny transformer is made on the spot; nothing may be looked for elsewhere.
-os.environ["HF_HUB_OFFLINE"] = "1"
-
 GROWING = {"@schedules": "compounding.v1", "start": 10, "stop": 40, "compound": 1.2}
 WARMUP = {
     "@schedules": "warmup_linear.v1",

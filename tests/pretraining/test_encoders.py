@@ -1,6 +1,5 @@
 """Stage 2 begins with the weights that stage 1 ended with, whatever the encoder is."""
 
-import os
 import warnings
 
 import numpy
@@ -23,9 +22,6 @@ from .tiny import (
     transformer,
     transformer_pipeline,
 )
-
-# The tiny transformer is made on the spot; nothing may be looked for elsewhere.
-os.environ["HF_HUB_OFFLINE"] = "1"
 
 ENCODERS = ("shared", "inline", "ner", "transformer", "inline_transformer")
 

@@ -136,6 +136,12 @@ def test_save_load_pickle_add_label_rehearse(tmp_path):
     assert nlp.rehearse(examples)["contrastive_ner"] >= 0
 
 
+def test_taggers_without_tracks():
+    bi_encoder = {"@architectures": "spacy-contrastive-ner.BiEncoder.v1", "tok2vec": TOK2VEC}
+    with pytest.raises(ValueError, match="tagger of JointTagger must be a MultiHeadTagger"):
+        make_joint(tagger=bi_encoder)
+
+
 def test_objectives_without_use():
     tagging = {"@architectures": "spacy-contrastive-ner.TaggingObjective.v1"}
     with pytest.raises(ValueError, match="tagging is what the tagger learns anyway"):
