@@ -6,13 +6,13 @@ from spacy.cli._util import Arg, Opt, import_code
 from wasabi import Printer
 
 from ..convert.summary import number, shorten
+from ..evaluation.console import examples_of, render, render_short
 from ..evaluation.evaluate import Settings
 from ..evaluation.gold import read_corpus, training_of
 from ..evaluation.predictor import (
     choose_pipe,
     source_of,
 )
-from ..evaluation.console import examples_of, render, render_short
 from ..files import write_atomically
 from .app import app
 from .gpu import use_gpu_or_cpu

@@ -10,9 +10,9 @@ from tqdm import tqdm
 
 from ..convert.notes import Notes
 from ..corpora.sources import find_files
-from ..evaluation.evaluate import Settings, spans_of
+from ..evaluation.evaluate import Evaluation, Settings, spans_of
 from ..evaluation.gold import HINT, Gold, Source, digest_of, read_corpus, read_records
-from ..evaluation.predictor import Pipe, encoder_weights, predict
+from ..evaluation.predictor import Pipe, Speed, encoder_weights, predict
 from .explain import explain
 
 # What other programs can rely on; see docs/evaluation.md.
@@ -72,9 +72,7 @@ def read_corpora(
     """Read what is scored."""
     found: List[Corpus] = []
     if data is not None:
-        golds, survey = read_corpus(data, nlp.vocab, source, "The data")
-        about = {"path": str(data), "not_annotated": survey.not_annotated, "mended": {}}
-        found.append(Corpus(golds, about, _place(source.gold_key)))
+        found.append(corpus_of(data, nlp, source))
     if against is not None:
         notes = Notes()
         golds = read_records(against, notes, encoding)
@@ -82,6 +80,13 @@ def read_corpora(
         about = {"path": str(against), "not_annotated": 0, "mended": mended}
         found.append(Corpus(golds, about, "character offsets"))
     return found
+
+
+def corpus_of(data: Path, nlp: Language, source: Source) -> Corpus:
+    """Read annotated documents."""
+    golds, survey = read_corpus(data, nlp.vocab, source, "The data")
+    about = {"path": str(data), "not_annotated": survey.not_annotated, "mended": {}}
+    return Corpus(golds, about, _place(source.gold_key))
 
 
 def _place(key: Optional[str]) -> str:
@@ -98,16 +103,33 @@ def score_model(
     silent: bool,
 ) -> Dict[str, Any]:
     """Find entities in the texts of a corpus and score them."""
-    golds = corpus.golds
-    counts = Counter(label for gold in golds for _, _, label in spans_of(gold.annotation.entities))
-    labels = set(target.labels or ()) | set(counts)
-    _check_labels([*settings.rare_labels, *settings.few_shot_labels], labels, settings, corpus)
+    settings = settle_labels(settings, target, corpus)
     # Nothing is shown if stderr is no terminal.
     disable = True if silent else None
+    golds = corpus.golds
     with tqdm(total=len(golds), unit=" documents", disable=disable, leave=False) as bar:
-        evaluation, speed = predict(
-            nlp, golds, source, settings._replace(labels=labels), on_doc=bar.update, **how
-        )
+        evaluation, speed = predict(nlp, golds, source, settings, on_doc=bar.update, **how)
+    return describe_scores(evaluation, speed, corpus, target, source)
+
+
+def settle_labels(settings: Settings, target: Pipe, corpus: Corpus) -> Settings:
+    """Tell what labels there are, and stop if another one is to be scored apart."""
+    labels = set(target.labels or ()) | set(_label_counts(corpus))
+    _check_labels([*settings.rare_labels, *settings.few_shot_labels], labels, settings, corpus)
+    return settings._replace(labels=labels)
+
+
+def _label_counts(corpus: Corpus) -> Counter:
+    return Counter(
+        label for gold in corpus.golds for _, _, label in spans_of(gold.annotation.entities)
+    )
+
+
+def describe_scores(
+    evaluation: Evaluation, speed: Speed, corpus: Corpus, target: Pipe, source: Source
+) -> Dict[str, Any]:
+    """All scores of a corpus, and what they are about, as they are written as JSON."""
+    golds, counts = corpus.golds, _label_counts(corpus)
     known = counts if target.labels is None else target.labels
     return {
         "data": {
