@@ -1,11 +1,11 @@
 """Classes of spans that are scored apart: nested ones, long ones, ones never seen in training."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from functools import lru_cache
 from typing import Collection, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
-from ..convert.nesting import crossing, nested
+from ..convert.nesting import crossing, nested, outermost_first
 from ..convert.records import Stretch
 from .matching import Mention
 
@@ -17,6 +17,9 @@ SPAN_LENGTHS = (1, 2, 3, 4, 6, 11)
 SENTENCE_LENGTHS = (1, 11, 21, 31, 51)
 DOCUMENT_LENGTHS = (1, 26, 51, 101, 251, 501, 1001)
 SURFACES = ("seen", "other_label", "unseen")
+# The least number of stretches around a span, and of mentions of its label in training.
+NESTING_DEPTHS = (0, 1, 2, 3)
+TRAINING_FREQUENCIES = (0, 1, 6, 21, 101, 501)
 
 
 def structures(mentions: Collection[Mention]) -> Classified:
@@ -47,6 +50,29 @@ def structures(mentions: Collection[Mention]) -> Classified:
             yield "multi_label", mention
         elif stretch in lonely:
             yield "flat", mention
+
+
+def nesting_depths(mentions: Collection[Mention]) -> Classified:
+    """Tell how deep spans lie in each other.
+
+    mentions (Collection[Mention]): All gold spans of a document, or all predictions.
+    YIELDS (Tuple[str, Mention]): A span, and how many others with other borders lie around it. Those
+        that have their borders in common count once.
+    """
+    depths = depths_of(mention[:2] for mention in mentions)
+    for mention in mentions:
+        yield length_class(depths[mention[:2]], NESTING_DEPTHS), mention
+
+
+def depths_of(stretches: Iterable[Stretch]) -> Dict[Stretch, int]:
+    """RETURNS (Dict[Stretch, int]): For each stretch, inside how many others with other borders."""
+    found: Dict[Stretch, int] = {}
+    # What holds a stretch comes before it, and ends no earlier.
+    ends: List[int] = []
+    for start, end in outermost_first(stretches):
+        found[start, end] = len(ends) - bisect_left(ends, end)
+        insort(ends, end)
+    return found
 
 
 def _lonely(stretches: Iterable[Stretch]) -> Set[Stretch]:
@@ -137,6 +163,11 @@ class Training:
             labels = self.labels_of.get(surface(text, start, end))
             name = "unseen" if labels is None else "seen" if label in labels else "other_label"
             yield name, (start, end, label)
+
+    def frequencies(self, mentions: Iterable[Mention]) -> Classified:
+        """YIELDS (Tuple[str, Mention]): Spans, and how often their label occurs in training."""
+        for mention in mentions:
+            yield length_class(self.counts[mention[2]], TRAINING_FREQUENCIES), mention
 
 
 def surface(text: str, start: int, end: int) -> str:

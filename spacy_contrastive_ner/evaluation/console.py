@@ -129,10 +129,13 @@ def _kinds(found: Mapping[str, Any]) -> Iterator[List[str]]:
         ("Tokens of the span", "span_length", None),
         ("Tokens of the sentence", "sentence_length", None),
         ("Tokens of the document", "document_length", None),
+        ("Spans around it", "nesting_depth", None),
         ("Words", "surface", SURFACE_NAMES),
+        ("Mentions of the label in training", "training_frequency", None),
     ]
     for title, key, names in ways:
-        scores = found[key] or {}
+        # Evaluations that were written earlier lack some.
+        scores = found.get(key) or {}
         some = {k: s for k, s in scores.items() if s["support"] or s["predicted"]}
         if some:
             yield [title, "", "", "", "", ""]

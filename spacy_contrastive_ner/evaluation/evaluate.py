@@ -24,14 +24,17 @@ from typing import (
 from ..convert.records import Stretch
 from .classes import (
     DOCUMENT_LENGTHS,
+    NESTING_DEPTHS,
     SENTENCE_LENGTHS,
     SPAN_LENGTHS,
     STRUCTURES,
     SURFACES,
+    TRAINING_FREQUENCIES,
     Classified,
     Ruler,
     Training,
     class_names,
+    nesting_depths,
     structures,
     surface,
 )
@@ -115,7 +118,9 @@ class Evaluation:
         self._prepare("span_length", class_names(SPAN_LENGTHS))
         self._prepare("sentence_length", class_names(SENTENCE_LENGTHS))
         self._prepare("document_length", class_names(DOCUMENT_LENGTHS))
+        self._prepare("nesting_depth", class_names(NESTING_DEPTHS))
         self._prepare("surface", SURFACES)
+        self._prepare("training_frequency", class_names(TRAINING_FREQUENCIES))
         self.confusions: Counter = Counter()
         self.outcomes: Counter = Counter()
         self.unreachable: Dict[str, Dict[str, Any]] = {}
@@ -222,11 +227,13 @@ class Evaluation:
             "structure": structures,
             "span_length": ruler.span_lengths,
             "document_length": ruler.document_lengths,
+            "nesting_depth": nesting_depths,
         }
         if document.sents:
             ways["sentence_length"] = ruler.sentence_lengths
         if training is not None:
             ways["surface"] = partial(training.surfaces, document.text)
+            ways["training_frequency"] = training.frequencies
         for name, classify in ways.items():
             tally(self.classes[name], gold, predicted, classify)
 
@@ -270,7 +277,9 @@ class Evaluation:
             "span_length": _as_dicts(self.classes["span_length"]),
             "sentence_length": _as_dicts(sents) if has_sents else None,
             "document_length": _as_dicts(self.classes["document_length"]),
-            "surface": self._surface(),
+            "nesting_depth": _as_dicts(self.classes["nesting_depth"]),
+            "surface": self._by_training("surface"),
+            "training_frequency": self._by_training("training_frequency"),
             "unreachable": {
                 "count": sum(entry["count"] for entry in self.unreachable.values()),
                 "labels": {label: self.unreachable[label] for label in sorted(self.unreachable)},
@@ -288,10 +297,10 @@ class Evaluation:
         is_gold = any(score.support for score in self.flat_labels.values())
         return by_label(self.flat_labels) if is_gold else None
 
-    def _surface(self) -> Optional[Dict[str, Any]]:
+    def _by_training(self, name: str) -> Optional[Dict[str, Any]]:
         if self.settings.training is None:
             return None
-        return _as_dicts(self.classes["surface"])
+        return _as_dicts(self.classes[name])
 
     def _runne(self) -> Optional[Dict[str, Any]]:
         few_shot = self.settings.few_shot_labels

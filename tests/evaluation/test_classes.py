@@ -5,11 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_contrastive_ner.evaluation.classes import (
+    NESTING_DEPTHS,
     SPAN_LENGTHS,
+    TRAINING_FREQUENCIES,
     Ruler,
     Training,
     class_names,
     length_class,
+    nesting_depths,
     structures,
 )
 
@@ -37,6 +40,25 @@ def kinds(a, every):
 def test_structures(every):
     found = sorted(structures(every))
     assert found == sorted((kind, a) for a in every for kind in kinds(a, every))
+
+
+@settings(max_examples=300, deadline=None)
+@given(mentions(10, 8))
+def test_nesting_depths(every):
+    def depth(a):
+        around = {b[:2] for b in every if b[0] <= a[0] and a[1] <= b[1]} - {a[:2]}
+        return ("0", "1", "2", "3+")[min(len(around), 3)]
+
+    assert sorted(nesting_depths(every)) == sorted((depth(a), a) for a in every)
+
+
+def test_depths_in_sum():
+    assert class_names(NESTING_DEPTHS) == ["0", "1", "2", "3+"]
+    chain = [(0, n, "A") for n in range(1, 6)]
+    assert [name for name, _ in nesting_depths(chain)] == ["3+", "3+", "2", "1", "0"]
+    # Two labels on the same text are one layer, and not around each other.
+    two = [(0, 5, "A"), (0, 5, "B"), (1, 2, "A")]
+    assert [name for name, _ in nesting_depths(two)] == ["0", "0", "1"]
 
 
 def test_length_classes():
@@ -76,6 +98,19 @@ def test_surfaces():
     some = [(0, 8, "GPE"), (10, 15, "GPE"), (17, 21, "GPE")]
     assert list(training.surfaces(text, some)) == list(zip(("seen", "other_label", "unseen"), some))
     assert training.counts == {"GPE": 1, "PER": 1}
+
+
+def test_training_frequencies():
+    training = Training()
+    for label, n in {"A": 1, "B": 5, "C": 6, "D": 500, "E": 501}.items():
+        for _ in range(n):
+            training.add("x", [(0, 1, label)])
+    some = [(0, 1, label) for label in "ABCDEF"]
+    names = ["1-5", "1-5", "6-20", "101-500", "501+", "0"]
+    assert list(training.frequencies(some)) == list(zip(names, some))
+    assert class_names(TRAINING_FREQUENCIES) == ["0", "1-5", "6-20", "21-100", "101-500", "501+"]
+    # To be asked for a label is not to have it.
+    assert "F" not in training.counts
 
 
 @pytest.mark.parametrize("every", [set(), {(0, 1, "A")}])

@@ -3,13 +3,13 @@
 import re
 
 from spacy_contrastive_ner.evaluation.classes import Training
+from spacy_contrastive_ner.evaluation.console import examples_of, render, render_short
 from spacy_contrastive_ner.evaluation.evaluate import (
     Annotation,
     Document,
     Evaluation,
     Settings,
 )
-from spacy_contrastive_ner.evaluation.console import examples_of, render, render_short
 
 
 def wholes(some):
@@ -51,7 +51,11 @@ def test_all_of_it():
         "inside another one 0.00 0.00 0.00 1 1",
         "discontinuous (whole entities) - 0.00 0.00 1 0",
         "Tokens of the sentence",
+        "Spans around it",
+        "0 100.00 66.67 80.00 3 2",
         "seen in training with this label 100.00 100.00 100.00 1 1",
+        "Mentions of the label in training",
+        "1-5 100.00 100.00 100.00 1 1",
         "strict: borders and label 2 1 0 1 0 66.67 50.00 57.14",
         "partial: borders, half for an overlap 3 0 0 1 0 100.00 75.00 85.71",
         "GPE LOC 1",
@@ -64,6 +68,13 @@ def test_what_is_not_there_is_left_out():
     for text in ("Rare", "RuNNE", "Whole entities", "Flat view", "confusions", "sentence"):
         assert text not in shown
     assert "Spans, micro - - - 0 0" in shown
+
+
+def test_older_evaluations():
+    older = evaluation()
+    del older["nesting_depth"], older["training_frequency"]
+    shown = "\n".join(lines(render(older)))
+    assert "Spans around it" not in shown and "Tokens of the span" in shown
 
 
 def test_header():

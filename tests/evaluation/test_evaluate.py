@@ -62,7 +62,7 @@ def test_the_parts_fit_together(a, b, c, d):
         ]
         assert sums == [document[part] for document in found["documents"]]
     assert sum(document["tp"] for document in found["documents"]) == both
-    for way in "span_length", "sentence_length", "document_length":
+    for way in "span_length", "sentence_length", "document_length", "nesting_depth":
         classes = found[way] or {"": dict.fromkeys(micro, 0)}
         for key in "support", "predicted", "found", "right":
             assert sum(score[key] for score in classes.values()) == micro[key]
@@ -181,6 +181,20 @@ def test_seen_and_unseen():
     assert counts == {"seen": (1, 1, 1), "other_label": (1, 0, 0), "unseen": (2, 2, 0)}
 
 
+def test_depth_and_frequency():
+    found = evaluation_of((GOLD, PREDICTED))
+    assert found["training_frequency"] is None
+    depths = {name: (s["support"], s["predicted"]) for name, s in found["nesting_depth"].items()}
+    assert depths == {"0": (2, 1), "1": (2, 2), "2": (0, 0), "3+": (0, 0)}
+    training = Training()
+    training.add(TEXT, {(0, 6, "ORG"), (8, 9, "GPE")})
+    found = evaluation_of((GOLD, PREDICTED), settings=Settings(training=training))
+    frequency = found["training_frequency"]
+    counts = {name: (s["support"], s["predicted"], s["right"]) for name, s in frequency.items()}
+    nothing = dict.fromkeys(("6-20", "21-100", "101-500", "501+"), (0, 0, 0))
+    assert counts == {"0": (1, 1, 0), "1-5": (3, 2, 1), **nothing}
+
+
 def test_gold_that_cuts_tokens():
     tokens = [(0, 3), (3, 6), (6, 10)]
     found = evaluation_of((GOLD, set()), tokens=tokens)["unreachable"]
@@ -214,7 +228,7 @@ def test_keys_are_always_there():
     """Who reads the JSON can rely on them."""
     empty, full = Evaluation().as_dict(), evaluation_of((GOLD, PREDICTED))
     assert set(empty) == set(full)
-    for way in "structure", "span_length", "document_length":
+    for way in "structure", "span_length", "document_length", "nesting_depth":
         assert set(empty[way]) == set(full[way])
     assert empty["micro"]["f"] is None and empty["macro"]["f"] is None
 

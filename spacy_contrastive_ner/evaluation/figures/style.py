@@ -1,8 +1,11 @@
 """What all figures have in common: colours, sizes, and how they become files."""
 
 import io
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Sequence
+
+from ...convert.summary import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,9 +50,14 @@ def looks(names: Sequence[str]) -> Dict[str, Look]:
     with other markers."""
     n, m = len(COLOURS), len(MARKERS)
     return {
-        name: Look(COLOURS[i % n], MARKERS[i % m])
-        for i, name in enumerate(dict.fromkeys(names))
+        name: Look(COLOURS[i % n], MARKERS[i % m]) for i, name in enumerate(dict.fromkeys(names))
     }
+
+
+def name_text(text: str, length: int = 30) -> str:
+    """RETURNS (str): A name as it can stand in a figure: on one line, cut off if it is long, and with
+    nothing in it that would be taken for mathematics."""
+    return shorten(text, length).replace("$", r"\$")
 
 
 @contextmanager
@@ -93,6 +101,9 @@ def _saved(figure: "Figure", kind: str, name: str) -> bytes:
     out = io.BytesIO()
     # Without a date, so that the same numbers give the same file.
     metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-    with styled(), rc_context({"svg.hashsalt": name}):
+    with styled(), rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
+        # Fonts lack most of the world's characters; the browser's own have them.
+        warnings.filterwarnings("ignore", r"(?s)Glyph .* missing from font")
+        warnings.filterwarnings("ignore", "Matplotlib currently does not support")
         figure.savefig(out, format=kind, dpi=150, facecolor="white", metadata=metadata)
     return out.getvalue()
