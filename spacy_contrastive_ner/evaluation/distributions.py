@@ -123,7 +123,7 @@ def wilcoxon(differences: Sequence[float]) -> Outcome:
     if not n:
         return Outcome(0, None, 1.0, NEEDED_SIGNS)
     # Twice the ranks, so that tied ones, the mean of their places, are whole numbers too.
-    ranks = _double_ranks(np.abs(some))
+    ranks = double_ranks(np.abs(some))
     total = int(ranks.sum())
     positive = int(ranks[some > 0].sum())
     least = min(positive, total - positive)
@@ -141,8 +141,9 @@ def _not_zero(differences: Sequence[float]) -> Floats:
     return some[np.abs(some) > TOLERANCE]
 
 
-def _double_ranks(sizes: Floats) -> NDArray[np.int64]:
-    """Twice the rank of each number. Those that are the same but for rounding are tied."""
+def double_ranks(sizes: Floats) -> NDArray[np.int64]:
+    """RETURNS (NDArray[np.int64]): Twice the rank of each number. Those that are the same but for
+    rounding are tied."""
     order = np.argsort(sizes, kind="stable")
     ranks = np.zeros(len(sizes), dtype="int64")
     start = 0
