@@ -4,8 +4,10 @@ import warnings
 import numpy
 import pytest
 
-from spacy_contrastive_ner.pretraining import probe as module
+from spacy_contrastive_ner import spaces as module
 from spacy_contrastive_ner.pretraining.probe import Report, probe
+
+from ..clouds import cosine, make_case, multi_hot, rarest
 
 
 @pytest.fixture(autouse=True)
@@ -14,20 +16,6 @@ def no_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
-
-
-def make_case(seed=0, n=70, width=6, n_labels=4, n_documents=5):
-    """Clouds that overlap, with some tokens in several entities and about a third outside."""
-    rng = numpy.random.default_rng(seed)
-    labels = rng.random((n, n_labels)) < numpy.linspace(0.15, 0.35, n_labels)
-    centres = rng.normal(size=(n_labels, width))
-    rows = labels @ centres + 0.7 * rng.normal(size=(n, width)) + 0.5
-    return rows.astype("float32"), labels, rng.integers(n_documents, size=n)
-
-
-def cosine(x, y):
-    lengths = math.sqrt(sum(a * a for a in x)) * math.sqrt(sum(a * a for a in y))
-    return sum(a * b for a, b in zip(x, y)) / lengths if lengths else 0.0
 
 
 def naive_accuracy(rows, labels, documents, k):
@@ -61,12 +49,6 @@ def naive_accuracy(rows, labels, documents, k):
     return numpy.mean([hit / total for hit, total in zip(right, asked) if total])
 
 
-def rarest(labels):
-    """The rarest label of each token, for silhouettes."""
-    counts = labels.sum(axis=0)
-    return numpy.asarray([min(numpy.flatnonzero(y), key=lambda c: counts[c]) for y in labels])
-
-
 def naive_silhouette(rows, own):
     rows = rows.astype("float64").tolist()
     own = own.tolist()
@@ -83,11 +65,6 @@ def naive_silhouette(rows, own):
         b = min(numpy.mean(each) for each in distances.values())
         scores[c].append((b - a) / max(a, b))
     return numpy.mean([numpy.mean(each) for each in scores.values()])
-
-
-def multi_hot(kinds, n_labels):
-    """Labels of which each token has one, or with -1 none."""
-    return numpy.asarray(kinds)[:, None] == numpy.arange(n_labels)
 
 
 @pytest.mark.parametrize("block", [1, 7, 256])
@@ -138,49 +115,6 @@ def test_outside_is_a_class_of_its_own_but_not_asked_about():
     assert probe(rows[[0, 3]], labels[[0, 3]], documents[:2], k=3).accuracy == 1.0
 
 
-def test_neighbour_votes_for_all_its_labels_and_closer_ones_break_ties():
-    rows = numpy.asarray([[1, 0], [1, 0.1], [1, 0.2], [1, 0.3]], dtype="float32")
-    # Of the two neighbours of the first row the closer is B. If it is C as well, it makes no
-    # difference; if the other one is C too, then C wins.
-    labels = numpy.zeros((4, 3), dtype=bool)
-    labels[0, 1] = labels[1, 1] = labels[2, 0] = True
-    documents = numpy.asarray([0, 1, 1, 0])
-    assert hit(rows, labels, documents) == 1.0
-    labels[1, 2] = labels[2, 2] = True
-    assert hit(rows, labels, documents) == 0.0
-    labels[0, 2] = True
-    assert hit(rows, labels, documents) == 1.0
-
-
-def hit(rows, labels, documents):
-    """Whether the first row's two neighbours find one of its labels."""
-    voters = numpy.asarray([1, 2])
-    similarity = numpy.asarray([[cosine(rows[0].tolist(), rows[j].tolist()) for j in voters]])
-    classes = numpy.column_stack([labels, ~labels.any(axis=1)])[voters].astype("float32")
-    winner = module._vote(similarity.astype("float32"), classes, 2)[0]
-    return float(labels[0, winner])
-
-
-def vote(similarity, kinds, k):
-    """The winner among neighbours of one label each."""
-    order = numpy.random.default_rng(0).permutation(len(kinds))
-    similarity = numpy.asarray([similarity], dtype="float32")[:, order]
-    classes = multi_hot(kinds, 3)[order].astype("float32")
-    return module._vote(similarity, classes, k).tolist()[0]
-
-
-def test_rounding_makes_no_difference_to_votes():
-    above, below = 0.5 + 2e-7, 0.5 - 2e-7
-    # All tie for both places: 1/2 against 3/2, 4/5 against 6/5.
-    assert vote([above, 0.5, 0.5, 0.5], [0, 1, 1, 1], 2) == 1
-    assert vote([0.5, 0.5, below, below, below], [1, 1, 0, 0, 0], 2) == 0
-    # Equal votes of equal rows go to the first class.
-    assert vote([below, below, above, above], [0, 0, 1, 1], 4) == 0
-    # One vote for the closer class, and as many shares as add up to one for the other.
-    for n in range(2, 100):
-        assert vote([0.9, *[0.5] * n], [2, *[1] * n], 2) == 2
-
-
 def test_token_without_neighbours_is_not_asked_about(monkeypatch):
     # A draw may leave a bank without any row of another document.
     monkeypatch.setattr(
@@ -191,46 +125,6 @@ def test_token_without_neighbours_is_not_asked_about(monkeypatch):
     # The first two would be wrong.
     assert probe(rows, labels, numpy.arange(5), k=1).accuracy == 0.25
     assert probe(rows, labels, numpy.asarray([7, 7, 7, 7, 5]), k=1).accuracy == 1.0
-
-
-def test_draw_keeps_rare_labels_and_prefers_entities():
-    kinds = numpy.asarray([0] * 300 + [1] * 60 + [2] * 3 + [-1] * 400)
-    kinds = numpy.random.default_rng(0).permutation(kinds)
-    labels = multi_hot(kinds, 3)
-    queries, bank = module._draw(labels, 20, 0)
-    counts = numpy.bincount(kinds[queries], minlength=3)
-    assert counts.sum() == len(set(queries.tolist())) == 20
-    assert counts[2] == 3 and set(counts[:2].tolist()) <= {8, 9}
-    # Of 100 rows in the bank, 20 stay for the many that are outside.
-    assert len(set(bank.tolist())) == len(bank) == 100
-    assert (kinds[bank] < 0).sum() == 20 and (kinds[bank] == 2).sum() == 3
-    # With more room than entities, all of them are in, and what is left is for those outside.
-    queries, bank = module._draw(labels, 100, 0)
-    assert len(queries) == 100 and (kinds[bank] >= 0).sum() == 363 and len(bank) == 500
-    queries, bank = module._draw(labels, 10_000, 0)
-    assert queries.tolist() == numpy.flatnonzero(kinds >= 0).tolist()
-    assert sorted(bank.tolist()) == list(range(763))
-
-
-def test_draw_takes_turns_with_tokens_of_several_labels():
-    rng = numpy.random.default_rng(0)
-    labels = rng.random((500, 6)) < 0.3
-    labels[:, 0] = False
-    labels[[17, 44]] = True
-    for seed in range(5):
-        queries, _ = module._draw(labels, 30, seed)
-        assert len(queries) == 30 and {17, 44} <= set(queries.tolist())
-        assert labels[queries].sum(axis=0)[1:].min() >= 5
-
-
-def test_draw_is_fair():
-    kinds = numpy.repeat([0, 1, -1], 20)
-    labels = multi_hot(kinds, 2)
-    draws = [module._draw(labels, 1, seed) for seed in range(100)]
-    # One query, now of one label, now of the other, and any of their tokens.
-    assert {kinds[queries].tolist()[0] for queries, _ in draws} == {0, 1}
-    assert len({queries.tolist()[0] for queries, _ in draws}) > 30
-    assert len({row for _, bank in draws for row in bank.tolist()}) > 50
 
 
 def test_draw_is_seeded():
