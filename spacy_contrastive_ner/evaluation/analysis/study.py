@@ -7,9 +7,18 @@ from spacy.tokens import Doc
 
 from ...convert.records import Stretch
 from ..evaluate import Annotation, Evaluation, Settings, Whole, spans_of, touches
-from ..gold import Gold, Source, add_pair, bare_docs, read_annotation, sents_of, tokens_of
+from ..gold import (
+    Gold,
+    Source,
+    add_pair,
+    bare_docs,
+    gold_of,
+    read_annotation,
+    sents_of,
+    tokens_of,
+)
 from ..matching import Mention
-from ..predictor import FACTORY, Clock, Pipe, Speed
+from ..predictor import FACTORY, Clock, Pipe, Speed, choose_pipe, source_of
 
 # Of so many words at most also those spans are asked for that are not probable enough to be
 # predicted.
@@ -144,6 +153,29 @@ def _known(gold: Annotation, evaluation: Optional[Evaluation]) -> Optional[Annot
     if evaluation is None:
         return None
     return gold._replace(missing=evaluation.missing_of(gold))
+
+
+def study_docs(
+    nlp: Language,
+    docs: Iterable[Doc],
+    *,
+    pipe: Optional[str] = None,
+    spans_key: Optional[str] = None,
+    **settings: Any,
+) -> Study:
+    """Find entities in the texts of annotated documents, as in a notebook.
+
+    nlp (Language): The pipeline.
+    docs (Iterable[Doc]): The documents. Those without the span group are not annotated, and left out.
+    pipe (Optional[str]): The pipe that is studied. By default the one of this package.
+    spans_key (Optional[str]): The key of the gold, if it is not that of the pipe.
+    settings (Any): Further arguments of `study`.
+    RETURNS (Study): What was found.
+    """
+    target = choose_pipe(nlp, pipe)
+    source = source_of(target, spans_key, None, False)
+    golds = [gold_of(doc, source, str(number)) for number, doc in enumerate(docs, 1)]
+    return study(nlp, [gold for gold in golds if gold is not None], target, source, **settings)
 
 
 def scores_of(doc: Doc, key: Optional[str]) -> Dict[Mention, float]:

@@ -4,7 +4,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
-from spacy_contrastive_ner.evaluation.analysis.study import scores_of, study
+from spacy_contrastive_ner.evaluation.analysis.study import scores_of, study, study_docs
 from spacy_contrastive_ner.evaluation.evaluate import Settings
 from spacy_contrastive_ner.evaluation.gold import Source, gold_of
 from spacy_contrastive_ner.evaluation.predictor import choose_pipe, predict
@@ -63,6 +63,20 @@ def test_the_scores_are_those_of_evaluate(nlp):
     assert found.evaluation.as_dict() == wanted.as_dict()
     tp = sum(len(case.gold_spans() & case.predicted_spans()) for case in found.cases)
     assert tp == wanted.as_dict()["micro"]["found"]
+
+
+def test_documents_in_a_notebook(nlp):
+    docs = []
+    for text, spans in TEXTS:
+        doc = nlp.make_doc(text)
+        doc.spans["gold"] = [Span(doc, *span) for span in spans]
+        docs.append(doc)
+    docs.insert(1, nlp.make_doc("not annotated"))
+    found = study_docs(nlp, docs, spans_key="gold")
+    assert [case.text for case in found.cases] == [text for text, _ in TEXTS]
+    assert found.evaluation.as_dict()["micro"]["f"] == 1.0
+    with pytest.raises(ValueError, match="no pipe 'x'"):
+        study_docs(nlp, docs, pipe="x")
 
 
 def test_candidates_are_all_that_a_low_threshold_finds(nlp):
