@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import spacy_contrastive_ner.cli.app  # noqa: F401
 from spacy_contrastive_ner.cli import report as cli
 from spacy_contrastive_ner.report import folder as folder_module
+from spacy_contrastive_ner.report import panel_files
 
 from ..util import TEXTS, make_pipeline, train
 
@@ -61,6 +62,14 @@ def folder(tmp_path, monkeypatch, models):
     save("gold.spacy", [*TEXTS, HOSTILE, ("", [])])
     save("bare.spacy", [(text, None) for text, _ in TEXTS])
     return tmp_path
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Figures that show nothing, for what is not about figures."""
+    figure = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
+    monkeypatch.setattr(panel_files, "as_svg", lambda figure_, name: figure)
+    monkeypatch.setattr(panel_files, "as_png", lambda figure_, name: b"")
 
 
 def call(*arguments, code=0):
@@ -118,11 +127,11 @@ def test_all_of_it(folder):
     assert shown["rare"]["below"] == 2
 
 
-def test_nothing_is_printed_if_silent(folder):
+def test_nothing_is_printed_if_silent(folder, quick):
     assert call("new", "gold.spacy", "out", "--silent") == ""
 
 
-def test_the_log_beside_the_model_is_found(folder):
+def test_the_log_beside_the_model_is_found(folder, quick):
     shutil.copytree("new", "training/model-best")
     Path("training/log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LOG))
     call("training/model-best", "gold.spacy", "out")
@@ -140,7 +149,7 @@ def test_without_gold(folder):
     assert Path("out/figures/space-map.svg").is_file()
 
 
-def test_two_models_without_gold(folder):
+def test_two_models_without_gold(folder, quick):
     call("new", "bare.spacy", "out", "--before", "old")
     assert "gains" not in sections(Path("out/index.html").read_text("utf8"))
 
@@ -160,7 +169,7 @@ def test_little_data(folder, texts):
     assert sections(Path("out/index.html").read_text("utf8"))
 
 
-def test_a_model_without_the_pipe(folder):
+def test_a_model_without_the_pipe(folder, quick):
     told = call("ruler", "gold.spacy", "out", "--before", "new")
     page = Path("out/index.html").read_text("utf8")
     assert {"results", "gains", "documents"} <= set(sections(page))
@@ -168,12 +177,12 @@ def test_a_model_without_the_pipe(folder):
     assert not Path("out/figures/thresholds.svg").exists()
 
 
-def test_not_more_documents_than_wanted(folder):
+def test_not_more_documents_than_wanted(folder, quick):
     call("new", "gold.spacy", "out", "--max-docs", 2)
     assert "2 of 6 documents" in Path("out/index.html").read_text("utf8")
 
 
-def test_an_earlier_report_gives_way_if_told(folder):
+def test_an_earlier_report_gives_way_if_told(folder, quick):
     call("new", "gold.spacy", "out", "--silent")
     assert "--force" in fails("new", "gold.spacy", "out")
     Path("out/figures/mine.svg").write_text("<svg/>")
@@ -231,7 +240,7 @@ def test_without_the_extra(folder, monkeypatch):
     assert "spacy-contrastive-ner[report]" in told
 
 
-def test_disk_full(folder, monkeypatch):
+def test_disk_full(folder, quick, monkeypatch):
     synced = []
 
     def full(handle):
