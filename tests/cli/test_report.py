@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import spacy_contrastive_ner.cli.app  # noqa: F401
 from spacy_contrastive_ner.cli import report as cli
+from spacy_contrastive_ner.evaluation.figures.style import as_svg, new_figure, styled
 from spacy_contrastive_ner.report import folder as folder_module
 from spacy_contrastive_ner.report import panel_files
 
@@ -64,12 +65,21 @@ def folder(tmp_path, monkeypatch, models):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def figure():
+    with styled():
+        return as_svg(new_figure(1, 1)[0], "any").encode()
+
+
 @pytest.fixture
-def quick(monkeypatch):
-    """Figures that show nothing, for what is not about figures."""
-    figure = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
-    monkeypatch.setattr(panel_files, "as_svg", lambda figure_, name: figure)
-    monkeypatch.setattr(panel_files, "as_png", lambda figure_, name: b"")
+def quick(monkeypatch, figure):
+    """The same figure everywhere, for what is not about figures."""
+
+    def add(panel, files):
+        if panel.draw is not None and not panel.absent:
+            files[f"figures/{panel.name}.svg"] = figure
+
+    monkeypatch.setattr(panel_files, "_add_figure", add)
 
 
 def call(*arguments, code=0):
@@ -111,9 +121,10 @@ def test_all_of_it(folder):
     assert {"tables/errors.json", "figures/gains-f.svg", "figures/stage-2-losses.svg"} <= there
     assert {"figures/space-map.png", "figures/thresholds.svg", "evaluation.json"} <= there
     # Numbers are those of `evaluate`.
+    options = ["--train", "gold.spacy", "--rare", "2"]
     result = CliRunner().invoke(
         app,
-        "contrastive evaluate new gold.spacy --train gold.spacy --rare 2 -o scores.json".split(),
+        ["contrastive", "evaluate", "new", "gold.spacy", *options, "-o", "scores.json"],
     )
     assert result.exit_code == 0, result.output
     own, theirs = (
