@@ -5,8 +5,7 @@ from spacy.tokens import Doc
 from thinc.api import Model, Ops
 from thinc.types import Floats1d, Floats2d, Ragged
 
-# What spacy-transformers calls the layer that makes rows of tokens out of those of pieces.
-POOLING = "trfs2arrays"
+from .transformer_parts import is_transformer, read_pieces, was_read
 
 InT = List[Doc]
 
@@ -21,7 +20,7 @@ def FirstPieces(encoder: Model[InT, List[Floats2d]]) -> Model[InT, Ragged]:
         own, of spacy-transformers.
     RETURNS (Model[List[Doc], Ragged]): The layer. Its rows are one more than tokens in each text.
     """
-    if not encoder.layers or encoder.layers[-1].name != POOLING:
+    if not is_transformer(encoder):
         raise ValueError(
             'text_row is "cls", the first piece of a transformer, but tok2vec is no transformer of '
             'spacy-transformers: take its TransformerListener or Tok2VecTransformer, or the "mean".'
@@ -33,13 +32,8 @@ def forward(
     model: Model[InT, Ragged], docs: InT, is_train: bool
 ) -> Tuple[Ragged, Callable[[Ragged], Any]]:
     ops = model.ops
-    # The encoder part by part, as only what comes before the last one has the pieces.
-    *readers, pooling = model.layers[0].layers
-    datas: Any = docs
-    callbacks = []
-    for reader in readers:
-        datas, callback = reader(datas, is_train)
-        callbacks.append(callback)
+    pooling = model.layers[0].layers[-1]
+    datas, backprop_read = read_pieces(model.layers[0], docs, is_train)
     tokens, backprop_tokens = pooling(datas, is_train)
     rows = _with_first_pieces(ops, datas, tokens)
     sizes = [len(array) for array in tokens]
@@ -48,14 +42,11 @@ def forward(
     def backprop(dY: Ragged) -> Any:
         dX = dY.dataXd
         d_datas = backprop_tokens([dX[first + 1 :][:size] for first, size in zip(firsts, sizes)])
-        # Texts that were not read have no gradient.
-        was_read = [i for i, data in enumerate(datas) if "last_hidden_state" in data.model_output]
-        for i, d_data in zip(was_read, d_datas):
+        read = [i for i, data in enumerate(datas) if was_read(data)]
+        for i, d_data in zip(read, d_datas):
             d_first = dX[firsts[i]] * pooling.attrs["grad_factor"]
             add_to_first_pieces(ops, datas[i], d_data, d_first)
-        for callback in reversed(callbacks):
-            d_datas = callback(d_datas)
-        return d_datas
+        return backprop_read(d_datas)
 
     lengths = ops.asarray(numpy.asarray(sizes) + 1, dtype="int32")
     return Ragged(rows, lengths), backprop
@@ -88,7 +79,7 @@ def first_pieces(ops: Ops, data: Any) -> Optional[Floats1d]:
     data (TransformerData): What the transformer made of the text.
     RETURNS (Optional[Floats1d]): The mean, or None if the text has no pieces.
     """
-    if "last_hidden_state" not in data.model_output:
+    if not was_read(data):
         return None
     hidden, places = data.model_output["last_hidden_state"], _places(ops, data)
     return sum(hidden[i, place] for i, place in enumerate(places)) / len(places) if places else None

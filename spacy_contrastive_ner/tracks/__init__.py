@@ -10,18 +10,22 @@ from .decoding import Found, decode, viterbi
 from .encoding import Lost, Targets, spans, targets
 from .layout import Layout, layers_needed
 from .likelihood import crf_loss, log_partition, posteriors
+from .subwords import Subwords, legal_tags, mask_scores
 from .transitions import Transitions
 
 __all__ = [
     "Found",
     "Layout",
     "Lost",
+    "Subwords",
     "Targets",
     "Transitions",
     "crf_loss",
     "decode",
     "layers_needed",
+    "legal_tags",
     "log_partition",
+    "mask_scores",
     "posteriors",
     "spans",
     "targets",

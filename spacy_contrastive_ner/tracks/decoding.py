@@ -1,4 +1,4 @@
-from typing import Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from thinc.api import NumpyOps, Ops
@@ -27,6 +27,8 @@ class Found(NamedTuple):
     end (numpy.ndarray): The token after the last.
     label (numpy.ndarray): The index of the label.
     probability (numpy.ndarray): The probability that the span is an entity of the label.
+    group (numpy.ndarray): For fragments of a discontinuous entity a number above 0 that they share,
+        in their document; for all others 0.
     """
 
     document: numpy.ndarray
@@ -34,6 +36,11 @@ class Found(NamedTuple):
     end: numpy.ndarray
     label: numpy.ndarray
     probability: numpy.ndarray
+    group: numpy.ndarray
+
+    def take(self, which: Any) -> "Found":
+        """RETURNS (Found): Some of the entities, by index or mask."""
+        return Found(*(column[which] for column in self))
 
 
 def viterbi(
@@ -88,7 +95,7 @@ def decode(
     if decoder not in DECODERS:
         raise ValueError(f"decoder is {decoder!r}, but must be one of {', '.join(DECODERS)}.")
     none = numpy.zeros(0, dtype="int64")
-    parts = [Found(none, none, none, none, numpy.zeros(0, dtype="float32"))]
+    parts = [Found(none, none, none, none, numpy.zeros(0, dtype="float32"), none)]
     for docs, rows, tracks in _blocks(lengths, track_labels):
         args = (scores[rows, tracks], lengths[docs], track_labels[tracks])
         some = transitions
@@ -101,7 +108,7 @@ def decode(
         parts.append(found._replace(document=found.document + docs.start))
     found = Found(*(numpy.concatenate(columns) for columns in zip(*parts)))
     order = numpy.lexsort((found.label, -found.end, found.start, found.document))
-    return Found(*(column[order] for column in found))
+    return found.take(order)
 
 
 def _on_best_path(
@@ -146,8 +153,7 @@ def _probable(
     if others.any():
         posteriors.append(SpanPosteriors(scores, lengths, others, transitions))
     found = _of_any_layer(listed, posteriors, track_labels)
-    enough = found.probability >= numpy.float32(threshold)
-    return Found(*(column[enough] for column in found))
+    return found.take(found.probability >= numpy.float32(threshold))
 
 
 def _all_layers(hit: numpy.ndarray, track_labels: numpy.ndarray) -> numpy.ndarray:
@@ -183,7 +189,8 @@ def _of_any_layer(
         on_tracks = TrackSpans(*(column[some] for column in found))._replace(track=track[known])
         numpy.multiply.at(absent, some, 1.0 - part.of(on_tracks))
     probability = (1.0 - absent).astype("float32")
-    return Found(found.document, found.start, found.end, label, probability)
+    apart = numpy.zeros(len(label), dtype="int64")
+    return Found(found.document, found.start, found.end, label, probability, apart)
 
 
 def _distinct(*columns: numpy.ndarray) -> numpy.ndarray:

@@ -1,0 +1,165 @@
+import shutil
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+from spacy.cli._util import Arg, Opt
+from spacy.language import Language
+from spacy.training import Example
+from wasabi import Printer
+
+from ..convert.output import explain
+from ..corpora.reader import make_corpus
+from ..evaluation.predictor import choose_pipe
+from ..layers.memory import check_settings
+from ..models.filling import Remembered
+from ..models.memory import NEAREST
+from .app import app
+from .gpu import use_gpu_or_cpu
+from .model_scores import load_model
+from .signals import ending_cleanly
+
+
+@app.command("remember")
+@ending_cleanly("Interrupted: nothing was written")
+def remember_cli(
+    model: str = Arg(..., help="Model name or path: a trained pipeline"),
+    data_path: Path = Arg(..., readable=False, help="Annotated .spacy file, or a folder of them"),
+    output: Path = Arg(..., readable=False, help="Folder to write the pipeline with memory to"),
+    dev: Optional[Path] = Opt(
+        None, "--dev", "-d", readable=False, help="Other data to choose weight and temperature by"
+    ),
+    labels: str = Opt(
+        "", "--labels", "-l", help="What DATA is annotated with, A,B, if not with all labels"
+    ),
+    weight: Optional[float] = Opt(None, "--weight", "-w", help="Share of the memory, 0 to 1"),
+    k: Optional[int] = Opt(None, "--neighbours", "-n", help="How many neighbours are asked"),
+    temperature: Optional[float] = Opt(None, "--temperature", "-t", help="Near ones count more"),
+    nearest: bool = Opt(False, "--nearest", help="From now on, ask nothing but the memory"),
+    score: str = Opt("micro", "--score", "-s", help="F1 to choose by: micro or macro"),
+    anew: bool = Opt(False, "--anew", help="Empty the memory first"),
+    pipe: Optional[str] = Opt(None, "--pipe", "-p", help="Pipe [default: contrastive_ner]"),
+    gpu_id: int = Opt(-1, "--gpu-id", "-g", help="GPU ID, or -1 for CPU"),
+    silent: bool = Opt(False, "--silent", "-S", help="Print errors only"),
+) -> None:
+    """
+    Give a trained pipeline a memory, without training.
+
+    Tokens of DATA are stored with their annotation. From then on the nearest of
+    them have a say in what is predicted, beside what was learned; labels that
+    the pipeline does not have are added and recognised by memory alone. With
+    --dev it is tried out how much the memory should count; 0 says that it is
+    of no use. Choose the threshold of the pipeline first: what a memory seems
+    to gain, a lower threshold may gain without it.
+    """
+    try:
+        _check(output, k, weight, temperature)
+        use_gpu_or_cpu(gpu_id, silent)
+        nlp = load_model(model)
+        name = choose_pipe(nlp, pipe).name
+        component: Any = nlp.get_pipe(name)
+        if not hasattr(component, "remember"):
+            raise ValueError(f"The pipe {name!r} has no memory: it is none of this package.")
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", UserWarning)
+            if anew:
+                component.forget()
+            some = [label.strip() for label in labels.split(",") if label.strip()]
+            begun = time.perf_counter()
+            remembered = component.remember(_read(nlp, name, data_path), labels=some or None)
+            seconds = time.perf_counter() - begun
+            component.tune_memory(k=k, weight=weight, temperature=temperature, score=score)
+            if nearest:
+                component.cfg["decoder"] = NEAREST
+            table: Dict[Tuple[float, float], float] = {}
+            if dev is not None:
+                given = {"weight": weight, "temperature": temperature, "score": score}
+                if nearest:
+                    # The share does not matter then.
+                    given["weight"] = component.memory["weight"]
+                table = component.tune_memory(_read(nlp, name, dev), **given)
+        _write(nlp, output)
+    except OSError as error:
+        Printer().fail("Nothing was written", explain(error, str(output)), exits=1)
+    except ValueError as error:
+        Printer().fail("Nothing was written", str(error), exits=1)
+    for text in dict.fromkeys(str(warning.message) for warning in told):
+        Printer().warn(text)
+    if not silent:
+        _tell(component.memory, remembered, table, seconds, score)
+        Printer().good(f"The pipeline with its memory is in {output}")
+
+
+def _check(output: Path, *settings: Any) -> None:
+    """Stop before the work is done if its result cannot be written."""
+    check_settings(*settings)
+    if output.is_file():
+        raise ValueError(f"{output} is a file. Name a folder to write the pipeline to.")
+    if output.is_dir() and any(output.iterdir()):
+        raise ValueError(f"{output} is not empty. Name another folder to write the pipeline to.")
+
+
+def _read(nlp: Language, name: str, path: Path) -> List[Example]:
+    """Read annotated documents, and have the pipes before this one see them."""
+    examples = list(make_corpus(path, shuffle=False)(nlp))
+    if not examples:
+        raise ValueError(f"{path} holds no documents.")
+    before = nlp.pipe_names[: nlp.pipe_names.index(name)]
+    with nlp.select_pipes(enable=before):
+        for _ in nlp.pipe([example.predicted for example in examples]):
+            pass
+    return examples
+
+
+def _write(nlp: Language, output: Path) -> None:
+    """Write the pipeline, so that it is whole or not there."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
+    try:
+        nlp.to_disk(beside)
+        beside.chmod(0o755)
+        if output.exists():
+            output.rmdir()
+        beside.rename(output)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+
+
+def _tell(
+    memory: Dict[str, Any],
+    remembered: Remembered,
+    table: Dict[Tuple[float, float], float],
+    seconds: float,
+    score: str,
+) -> None:
+    """Print what is in the memory, and how it is asked."""
+    msg = Printer()
+    msg.divider("Memory")
+    outside = remembered.outside
+    rows = [("tokens", f"{memory['tokens']:,} ({outside:,} of them in no entity)")]
+    rows += [(f"  {label}", f"{n:,}") for label, n in memory["labels"].items()]
+    rows += [("size", f"{memory['bytes'] / 2**20:,.1f} MB"), ("time", f"{seconds:,.1f} s")]
+    if remembered.unknown:
+        rows.append(("not annotated", f"{remembered.unknown:,} tokens"))
+    if remembered.new_labels:
+        rows.append(("new labels", ", ".join(remembered.new_labels)))
+    rows.append(("neighbours", f"{memory['k']}, by {memory['distance']} distance"))
+    rows.append(("weight", f"{memory['weight']:g}"))
+    rows.append(("temperature", f"{memory['temperature']:g}"))
+    msg.table(rows)
+    if table:
+        msg.divider(f"{score.title()} F1 by weight and temperature")
+        temperatures = sorted({t for _, t in table})
+        header = ["weight", *(f"{t:g}" for t in temperatures)]
+        lines = [
+            [f"{w:g}", *(f"{100 * table[w, t]:.1f}" for t in temperatures)]
+            for w in sorted({w for w, _ in table})
+        ]
+        msg.table(lines, header=header, divider=True)
+        if not memory["weight"]:
+            msg.warn(
+                "The memory is of no use on these data: its weight is 0, and searching it costs time for nothing"
+            )

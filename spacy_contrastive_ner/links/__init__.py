@@ -1,0 +1,26 @@
+"""Links: fragments of one discontinuous entity, found as spans, are tied together.
+
+Which spans may belong together at all (`pair_up`), which of these pairs do in the gold (`targets`),
+and which entities a score for each pair makes (`partition`). Arrays only: nothing in here knows
+spaCy, and what is scored, and how, is a matter of `layers/span_pairs.py`.
+"""
+
+from .pairs import Pairs, Spans, gap_bucket, pair_up
+from .partition import EXACT, partition
+from .targets import FAR, NO_LINKS, SHARED, Fragments, Targets, hull, targets
+
+__all__ = [
+    "EXACT",
+    "FAR",
+    "NO_LINKS",
+    "SHARED",
+    "Fragments",
+    "Pairs",
+    "Spans",
+    "Targets",
+    "gap_bucket",
+    "hull",
+    "pair_up",
+    "partition",
+    "targets",
+]

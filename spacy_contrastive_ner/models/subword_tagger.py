@@ -1,0 +1,135 @@
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.types import Floats2d, Ragged
+
+from .. import tracks
+from ..annotations import Gold
+from ..layers.token_pieces import TokenPieces
+from ..losses.cross_entropy_dice import Loss
+from ..tracks import Found, Lost, Subwords
+from . import tagger
+from .tagger import get_layout, make_tagger
+
+InT = List[Doc]
+OutT = Ragged
+
+
+def build_subword_tagger(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    heads: str = "per_label",
+    hidden_width: int = 0,
+    dropout: float = 0.0,
+    loss: Optional[Loss] = None,
+    crf: Optional[Model[Floats2d, Floats2d]] = None,
+    label_weights: Optional[Dict[str, float]] = None,
+) -> Model[InT, OutT]:
+    """Score BILOU tags on tracks for each word piece of a transformer, instead of for each token. Entities
+    begin and end where tokens do: what a piece can be depends on its place in its token, see
+    `tracks.subwords`. What is learned and found are entities of tokens, as ever.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): A transformer of spacy-transformers, shared or inline. Its
+        pooling is passed over.
+    heads, hidden_width, dropout, loss, crf, label_weights: See `build_multi_head_tagger`.
+    RETURNS (Model[List[Doc], Ragged]): The model. Its scores are those of the pieces of each token of
+        the batch. [n_pieces, K * (1 + 4M)], [n_tokens]
+    """
+    model = make_tagger(
+        [TokenPieces(tok2vec)], tok2vec, heads, hidden_width, dropout, loss, crf, label_weights
+    )
+    model.attrs.update(learn=learn, imitate=imitate, find=find)
+    return model
+
+
+def learn(
+    model: Model[InT, OutT], gold: Sequence[Gold], scores: Ragged
+) -> Tuple[float, Ragged, List[Lost]]:
+    """Compute the loss, summed over pieces and tracks, and its gradient, see `tagger.learn`.
+
+    model (Model[List[Doc], Ragged]): The model.
+    gold (Sequence[Gold]): The annotation of the documents, on tokens.
+    scores (Ragged): The scores of the pieces of each token. [n_pieces, K * (1 + 4M)], [n_tokens]
+    RETURNS (Tuple[float, Ragged, List[Lost]]): The loss, the gradient of the scores, and the
+        spans that the tracks cannot hold.
+    """
+    words = _subwords(model, scores, [doc.n_tokens for doc in gold])
+    on_pieces, lost = _on_pieces(words, gold)
+    legal = model.ops.asarray(_legal(model, words))
+    loss, d_scores, no_room = tagger.learn(model, on_pieces, scores, legal)
+    for document, (first, last, label), reason in no_room:
+        start, end = words.to_tokens(document, first, last)
+        lost.append(Lost(document, (int(start), int(end), label), reason))
+    return loss, d_scores, lost
+
+
+def _subwords(model: Model[InT, OutT], scores: Ragged, lengths: Sequence[int]) -> Subwords:
+    counts: Any = model.ops.to_numpy(scores.lengths)
+    return Subwords(counts, lengths)
+
+
+def _legal(model: Model[InT, OutT], words: Subwords) -> Any:
+    """Which tags each piece can have. [n_pieces, 1 + 4M]"""
+    return tracks.legal_tags(words.counts, get_layout(model).n_tags)
+
+
+def _on_pieces(words: Subwords, gold: Sequence[Gold]) -> Tuple[List[Gold], List[Lost]]:
+    """Put annotation of tokens on their pieces. What an entity covers that cannot be put there is
+    missing for its label.
+    """
+    on_pieces: List[Gold] = []
+    lost: List[Lost] = []
+    for i, doc in enumerate(gold):
+        spans, unknown = [], list(doc.missing)
+        for span in doc.spans:
+            pieces, reason = words.to_pieces(i, span)
+            if pieces is not None:
+                spans.append(pieces)
+            elif reason is not None:
+                lost.append(Lost(i, span, reason))
+                unknown.append(span)
+        missing = [words.stretch(i, span) for span in unknown]
+        missing = [span for span in missing if span[0] < span[1]]
+        on_pieces.append(
+            doc._replace(n_tokens=words.lengths[i], spans=spans, missing=missing, entities=())
+        )
+    return on_pieces, lost
+
+
+def imitate(
+    model: Model[InT, OutT], scores: Ragged, teacher: Model[InT, OutT], teacher_scores: Ragged
+) -> Tuple[float, Ragged]:
+    """See `tagger.imitate`: the same for the pieces of each token, over the tags they can have.
+
+    model (Model[List[Doc], Ragged]): The model.
+    scores (Ragged): Its scores. [n_pieces, K * (1 + 4M)], [n_tokens]
+    teacher (Model[List[Doc], Ragged]): The earlier version.
+    teacher_scores (Ragged): Its scores.
+    RETURNS (Tuple[float, Ragged]): The loss, less the teacher's entropy, and the gradient.
+    """
+    counts: Any = model.ops.to_numpy(scores.lengths)
+    legal = model.ops.asarray(tracks.legal_tags(counts, get_layout(model).n_tags))
+    return tagger.imitate(model, scores, teacher, teacher_scores, legal)
+
+
+def find(
+    model: Model[InT, OutT],
+    lengths: Sequence[int],
+    scores: Ragged,
+    decoder: str,
+    threshold: float,
+) -> Found:
+    """Find the entities, with their exact posteriors over all that can be read from the pieces.
+
+    model (Model[List[Doc], Ragged]): The model.
+    lengths (Sequence[int]): The number of tokens of each document.
+    scores (Ragged): The scores of the pieces of each token. [n_pieces, K * (1 + 4M)], [n_tokens]
+    decoder (str): "viterbi" or "posterior".
+    threshold (float): For "posterior".
+    RETURNS (Found): The entities, in tokens.
+    """
+    words = _subwords(model, scores, lengths)
+    legal = _legal(model, words)
+    found = tagger.find(model, words.lengths, scores, decoder, threshold, legal)
+    start, end = words.to_tokens(found.document, found.start, found.end)
+    return found._replace(start=start, end=end)

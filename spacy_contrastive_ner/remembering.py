@@ -1,0 +1,188 @@
+"""What a pipe does with the memory of its model: fill it, empty it, choose how much it counts."""
+
+import warnings
+from itertools import product
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+
+import numpy
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+
+from .annotations import Gold
+from .checks import report_lost
+from .models.filling import Remembered
+
+# What `tune_memory` tries.
+WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+TEMPERATURES = (0.01, 0.02, 0.05)
+
+# So many documents are predicted at once.
+BLOCK = 64
+
+
+class Remembering:
+    """The part of the pipe that has to do with memory. Its settings are those of the layer `Memory`."""
+
+    name: str
+    model: Any
+    vocab: Any
+    cfg: Dict[str, Any]
+    _told: Set[Tuple[str, str]]
+
+    def _gold(self, example: Example) -> Gold:
+        raise NotImplementedError
+
+    @property
+    def memory(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): How many tokens are remembered ("tokens"), those of each label
+        ("labels"), labels known from memory alone ("only"), "bytes", and settings.
+        """
+        return self._ask_memory("describe_memory")
+
+    def remember(
+        self, examples: Iterable[Example], *, labels: Optional[Sequence[str]] = None
+    ) -> Remembered:
+        """Add tokens and their annotation to the memory, without training. Prediction asks it from then
+        on. Labels that the component does not have are added; they are recognised by memory alone
+        until they are trained.
+
+        examples (Iterable[Example]): The examples. If the encoder is shared with other pipes, their
+            predicted documents must have gone through it.
+        labels (Optional[Sequence[str]]): The labels that the examples are annotated with, if these are
+            not all: that other entities are not marked says nothing then.
+        RETURNS (Remembered): What became of the tokens.
+        """
+        examples = list(examples)
+        validate_examples(examples, "ContrastiveNER.remember")
+        gold = [self._gold(example) for example in examples]
+        docs = [example.predicted for example in examples]
+        self._require_group(examples)
+        if labels is not None and isinstance(labels, str):
+            raise ValueError(f"[{self.name}] labels is {labels!r}, but must be a list.")
+        told = self._ask_memory("remember", docs, gold, self.cfg["max_layers"], labels)
+        for label in told.new_labels:
+            self.vocab.strings.add(label)
+        report_lost(self.name, gold, told.lost, docs, set())
+        if told.left_out:
+            each = ", ".join(f"{label or 'outside'} {n}" for label, n in told.left_out_of.items())
+            warnings.warn(
+                f"[{self.name}] The memory has room for {self.memory['max_tokens']} tokens: "
+                f"{told.left_out} are left out ({each}). Raise max_tokens of the memory "
+                "to keep more.",
+                stacklevel=2,
+            )
+        return told
+
+    def _require_group(self, examples: Sequence[Example]) -> None:
+        """Stop if there is nothing to remember."""
+        key = self.cfg["spans_key"]
+        if not any(key in example.reference.spans for example in examples):
+            raise ValueError(
+                f"[{self.name}] None of the {len(examples)} examples to remember has the span group "
+                f"{key!r}. Write the entities of every document to doc.spans[{key!r}]."
+            )
+
+    def forget(self, label: Optional[str] = None) -> int:
+        """Empty the memory, or remove what it knows of one label. The label stays among the labels, but
+        is not recognised any more if it was never trained.
+
+        label (Optional[str]): The label, or None for all there is.
+        RETURNS (int): How many tokens are gone.
+        """
+        return self._ask_memory("forget", label)
+
+    def tune_memory(
+        self,
+        examples: Iterable[Example] = (),
+        *,
+        k: Optional[int] = None,
+        weight: Optional[float] = None,
+        temperature: Optional[float] = None,
+        score: str = "micro",
+    ) -> Dict[Tuple[float, float], float]:
+        """Set how the memory is asked; weight and temperature that are not given are chosen by the F1
+        of examples, which should be neither trained nor remembered, such as those of the dev set.
+
+        examples (Iterable[Example]): The examples, or none if nothing is to be chosen.
+        k (Optional[int]): How many neighbours are asked. It is not chosen.
+        weight (Optional[float]): The share of the memory, 0 to 1.
+        temperature (Optional[float]): How much nearer neighbours count more.
+        score (str): What is compared, "micro" or "macro".
+        RETURNS (Dict[Tuple[float, float], float]): The F1 of each (weight, temperature) that was tried.
+        """
+        if score not in ("micro", "macro"):
+            raise ValueError(f"[{self.name}] score is {score!r}, but must be micro or macro.")
+        self._ask_memory("set_memory", k=k, weight=weight, temperature=temperature)
+        examples = list(examples)
+        if not examples:
+            return {}
+        if not self.memory["tokens"]:
+            raise ValueError(
+                f"[{self.name}] There is nothing to choose: the memory is empty. Call remember() first."
+            )
+        self._require_group(examples)
+        before = {name: self.memory[name] for name in ("weight", "temperature")}
+        weights = WEIGHTS if weight is None else (weight,)
+        temperatures = TEMPERATURES if temperature is None else (temperature,)
+        # The order makes that of equals the lighter memory is taken.
+        table: Dict[Tuple[float, float], float] = {}
+        try:
+            for t in temperatures:
+                self._ask_memory("set_memory", temperature=t)
+                for w, f in zip(weights, self._f_scores(examples, weights, score)):
+                    table[w, t] = f
+        except BaseException:
+            self._ask_memory("set_memory", **before)
+            raise
+        best = max(product(weights, temperatures), key=lambda key: table[key])
+        self._ask_memory("set_memory", weight=best[0], temperature=best[1])
+        return table
+
+    def _f_scores(
+        self, examples: Sequence[Example], weights: Sequence[float], score: str
+    ) -> List[float]:
+        """The F1 with each weight."""
+        gold = [self._gold(example) for example in examples]
+        labels = {label: i for i, label in enumerate(self.model.attrs["labels"](self.model))}
+        # By weight and label: right, found, gold.
+        counts = numpy.zeros((len(weights), len(labels), 3))
+        for start in range(0, len(gold), BLOCK):
+            docs: List[Doc] = [eg.predicted for eg in examples[start : start + BLOCK]]
+            known = gold[start : start + BLOCK]
+            true = {
+                (i, a, b, labels[label])
+                for i, doc in enumerate(known)
+                for a, b, label in doc.spans
+                if label in labels
+            }
+            if not any(len(doc) for doc in docs):
+                continue
+            scores = self.model.predict(docs)
+            asked = [(0, len(doc), "") not in own.missing for doc, own in zip(docs, known)]
+            for at, weight in enumerate(weights):
+                self._ask_memory("set_memory", weight=weight)
+                find, cfg = self.model.attrs["find"], self.cfg
+                lengths = [len(doc) for doc in docs]
+                found = find(self.model, lengths, scores, cfg["decoder"], float(cfg["threshold"]))
+                guessed = set(zip(*(column.tolist() for column in found[:4])))
+                for column, some in enumerate((true & guessed, guessed, true)):
+                    for i, _, _, label in some:
+                        counts[at, label, column] += asked[i]
+        if score == "micro":
+            counts = counts.sum(axis=1, keepdims=True)
+        twice = 2 * counts[:, :, 0] / numpy.maximum(counts[:, :, 1:].sum(axis=2), 1)
+        is_scored = counts[:, :, 2].sum(axis=0) > 0
+        return (
+            twice[:, is_scored].mean(axis=1).tolist() if is_scored.any() else [0.0] * len(weights)
+        )
+
+    def _ask_memory(self, function: str, *args: Any, **kwargs: Any) -> Any:
+        if function not in self.model.attrs:
+            raise ValueError(
+                f"[{self.name}] The model has no memory: only the architecture MultiHeadTagger has one. A "
+                "BiEncoder is given labels by add_label(label, examples=...)."
+            )
+        try:
+            return self.model.attrs[function](self.model, *args, **kwargs)
+        except ValueError as error:
+            raise ValueError(f"[{self.name}] {error}") from error
