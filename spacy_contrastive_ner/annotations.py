@@ -8,6 +8,7 @@ from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
 from .corpora.marks import get_mark
+from .links import Fragments
 from .spans.choice import Scores, flat_view
 from .tracks import Found
 from .tracks.layout import LabelledSpan
@@ -22,6 +23,7 @@ class Gold(NamedTuple):
         for all labels if it is "".
     misaligned (List[Span]): Entities of the reference that cut a token of the pipeline.
     corpus (str): The name that the reader gave its corpus, if it has several.
+    entities (Sequence[Fragments]): The discontinuous entities: the spans that are their fragments.
     """
 
     n_tokens: int
@@ -29,6 +31,7 @@ class Gold(NamedTuple):
     missing: List[LabelledSpan]
     misaligned: List[Span]
     corpus: str = ""
+    entities: Sequence[Fragments] = ()
 
 
 def read_gold(example: Example, spans_key: str, missing_key: Optional[str]) -> Gold:
@@ -48,20 +51,25 @@ def read_gold(example: Example, spans_key: str, missing_key: Optional[str]) -> G
     if missing_key is not None and missing_key in groups:
         unknown = groups[missing_key]
     if _same_tokens(example):
-        return Gold(n_tokens, _triples(groups[spans_key]), _triples(unknown), [], corpus)
+        given = list(groups[spans_key])
+        spans = _triples(given)
+        linked = discontinuous(given, spans)
+        return Gold(n_tokens, spans, _triples(unknown), [], corpus, linked)
     tokens = example.alignment.y2x
-    spans: List[LabelledSpan] = []
+    spans = []
+    aligned: List[Span] = []
     misaligned: List[Span] = []
     for span in groups[spans_key]:
         start, end = _cover(tokens[span.start : span.end])
         if start < end and _same_text(example.predicted[start:end], span):
             spans.append((start, end, span.label_))
+            aligned.append(span)
         else:
             misaligned.append(span)
     missing = [
         (*_cover(tokens[span.start : span.end]), span.label_) for span in (*unknown, *misaligned)
     ]
-    return Gold(n_tokens, spans, missing, misaligned, corpus)
+    return Gold(n_tokens, spans, missing, misaligned, corpus, discontinuous(aligned, spans))
 
 
 def read_doc(
@@ -92,6 +100,21 @@ def read_doc(
 
 def _triples(spans: Iterable[Span]) -> List[LabelledSpan]:
     return [(span.start, span.end, span.label_) for span in spans]
+
+
+def discontinuous(spans: Sequence[Span], triples: Sequence[LabelledSpan]) -> Sequence[Fragments]:
+    """Find the discontinuous entities: spans of one label that share an id are their fragments.
+
+    spans (Sequence[Span]): The spans of a group.
+    triples (Sequence[LabelledSpan]): For each of them what stands for it.
+    RETURNS (Sequence[Fragments]): For each entity its fragments, in the order of the text.
+    """
+    fragments: Dict[Tuple[int, str], List[LabelledSpan]] = {}
+    for span, triple in zip(spans, triples):
+        if span.id:
+            fragments.setdefault((span.id, triple[2]), []).append(triple)
+    found = (tuple(sorted(set(some))) for some in fragments.values())
+    return tuple(some for some in found if len(some) > 1)
 
 
 def _cover(tokens: Sequence[int]) -> Tuple[int, int]:
@@ -128,7 +151,8 @@ def write_found(
     set_ents: bool,
     overwrite: bool,
 ) -> None:
-    """Write what was recognised to its documents: to `doc.spans`, and the flat view to `doc.ents`.
+    """Write what was recognised to its documents: to `doc.spans`, and the flat view to `doc.ents`,
+    which is without the fragments of discontinuous entities, as that of the converters is.
 
     docs (Sequence[Doc]): The documents.
     spans_key (str): The key of the group in `doc.spans`.
@@ -139,7 +163,9 @@ def write_found(
     """
     starts = ends = names = documents = []
     probabilities = numpy.zeros(0, dtype="float32")
+    groups: List[int] = []
     if found is not None:
+        groups = found.group.tolist() if found.group.any() else []
         documents, starts, ends = (column.tolist() for column in found[:3])
         names = [labels[i] for i in found.label.tolist()]
         probabilities = found.probability
@@ -150,8 +176,12 @@ def write_found(
     for doc, count in zip(docs, counts):
         some = slice(first, first + count)
         own = probabilities[some]
-        spans = write_spans(doc, spans_key, starts[some], ends[some], names[some], own)
+        ids = groups[some]
+        spans = write_spans(doc, spans_key, starts[some], ends[some], names[some], own, ids)
         if set_ents:
+            if any(ids):
+                whole = [i for i, group in enumerate(ids) if not group]
+                spans, own = [spans[i] for i in whole], own[whole]
             write_ents(doc, spans, own, overwrite)
         first += count
 
@@ -163,17 +193,27 @@ def write_spans(
     ends: Sequence[int],
     labels: Sequence[int],
     scores: numpy.ndarray,
+    groups: Sequence[int] = (),
 ) -> List[Span]:
     """Write entities to a fresh span group, with their probabilities as its attribute "scores".
+    Fragments of one entity share their `Span.id`.
 
     doc (Doc): The document.
     spans_key (str): The key of the group.
     starts, ends (Sequence[int]): Tokens, end exclusive.
     labels (Sequence[int]): Their labels, as in the string store.
     scores (numpy.ndarray): Their probabilities.
+    groups (Sequence[int]): For fragments the number of their entity, 0 for others; none if there are
+        no fragments.
     RETURNS (List[Span]): The spans.
     """
-    spans = [Span(doc, start, end, label) for start, end, label in zip(starts, ends, labels)]
+    if any(groups):
+        spans = [
+            Span(doc, start, end, label, span_id=str(group) if group else "")
+            for start, end, label, group in zip(starts, ends, labels, groups)
+        ]
+    else:
+        spans = [Span(doc, start, end, label) for start, end, label in zip(starts, ends, labels)]
     doc.spans[spans_key] = SpanGroup(doc, name=spans_key, spans=spans, attrs={"scores": scores})
     return spans
 

@@ -10,11 +10,13 @@ from spacy.training import Example
 from thinc.api import Model
 
 from .annotations import Gold, count_keys
+from .links import FAR, NO_LINKS, SHARED
 from .models.listeners import has_listener
 from .spans.targets import TOO_WIDE
 from .tracks import Lost
 from .tracks.encoding import NO_LABEL, NO_ROOM, OUTSIDE, TWICE
 from .tracks.layout import MAX_LAYERS
+from .tracks.subwords import NO_PIECE
 
 MISALIGNED = "cuts a token of the pipeline"
 
@@ -26,7 +28,15 @@ WAYS_OUT = {
     NO_LABEL: "Add the label with add_label(), or to the labels in [initialize.components.{name}]",
     TWICE: "Nothing need be done",
     OUTSIDE: "Correct its offsets",
+    NO_PIECE: "Leave white space out of it; if the transformer cut the text off, take shorter windows "
+    "in its get_spans",
+    FAR: "Raise max_distance in [components.{name}.model.link]",
+    SHARED: "Nothing can be done: a fragment is tied to one entity",
+    NO_LINKS: "Initialize with training data that hold some",
 }
+
+# Of these only the links are lost: each fragment is learned as an entity of its own.
+IN_PARTS = (FAR, SHARED, NO_LINKS)
 
 Labels = Union[Sequence[str], Dict[str, int]]
 
@@ -182,8 +192,9 @@ def report_lost(
     total = sum(len(doc.spans) + len(doc.misaligned) for doc in gold)
     for reason, by_label in counts.items():
         each = ", ".join(f"{label} {n}" for label, n in by_label.most_common())
+        fate = "learned in parts only" if reason in IN_PARTS else "left out of training"
         warnings.warn(
-            f"[{name}] {sum(by_label.values())} of {total} gold entities are left out of training "
+            f"[{name}] {sum(by_label.values())} of {total} gold entities are {fate} "
             f"({reason}): {each}. For example {examples[reason]}. "
             f"{WAYS_OUT[reason].format(name=name)}.",
             stacklevel=3,

@@ -26,7 +26,9 @@ from .checks import (
     require_whole_model,
 )
 from .evaluation.scoring import score
+from .given_spans import GivenSpans
 from .memory import keep_freed_memory
+from .remembering import Remembering
 from .settings import DEFAULT_SPANS_KEY, DEFAULTS, check_settings, overridden
 from .tracks.decoding import DECODERS
 
@@ -76,7 +78,7 @@ def make_contrastive_ner(
     )
 
 
-class ContrastiveNER(TrainablePipe):
+class ContrastiveNER(GivenSpans, Remembering, TrainablePipe):
     """Recognises nested, overlapping and flat entities and gives each its probability."""
 
     def __init__(

@@ -38,6 +38,12 @@ depth = 4
 [model.crf]
 @layers = "spacy-contrastive-ner.CRF.v1"
 transitions = "per_track"
+
+[model.link]
+@layers = "spacy-contrastive-ner.FragmentLinker.v1"
+hidden_width = 32
+max_distance = 20
+weight = 1.0
 """
 
 DEFAULTS: Dict[str, Any] = {

@@ -6,7 +6,7 @@ each label.
 
 import itertools
 import math
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 
@@ -136,6 +136,25 @@ def allowed_log_partition(
     return log_sum(fit)
 
 
+def subword_paths(counts: Sequence[int], n_tags: int) -> Dict[Path, List[Tuple[int, int, int]]]:
+    """Every tag sequence of word pieces that stands for entities of tokens, with these entities. A
+    token has so many pieces; with none it can neither begin nor end an entity."""
+    found = {}
+    for path in paths(len(counts), n_tags):
+        spans = path_spans(path)
+        if not all(counts[start] and counts[end - 1] for start, end, _ in spans):
+            continue
+        tags = [0] * sum(counts)
+        for start, end, m in spans:
+            first, last = sum(counts[:start]), sum(counts[:end]) - 1
+            for piece in range(first, last + 1):
+                tags[piece] = 1 + 4 * m + "BILU".index("I")
+            tags[first] = 1 + 4 * m + "BILU".index("B")
+            tags[last] = 1 + 4 * m + "BILU".index("U" if first == last else "L")
+        found[tuple(tags)] = spans
+    return found
+
+
 def best_flat_view(
     spans: Sequence[Tuple[int, int, float]],
 ) -> Tuple[float, List[Tuple[int, ...]]]:
@@ -161,6 +180,7 @@ def cross_entropy_dice(
     *,
     allowed: Optional[numpy.ndarray] = None,
     weights: Optional[numpy.ndarray] = None,
+    legal: Optional[numpy.ndarray] = None,
     alpha: float = 1.0,
     beta: float = 0.0,
     gamma: float = 1e-3,
@@ -173,7 +193,11 @@ def cross_entropy_dice(
     for k in range(K):
         seen = []
         for n in range(N):
-            exps = [math.exp(float(s) - float(scores[n, k].max())) for s in scores[n, k]]
+            can_be = [t for t in range(T) if legal is None or legal[n, t]]
+            top = max(float(scores[n, k, t]) for t in can_be)
+            exps = [
+                math.exp(float(scores[n, k, t]) - top) if t in can_be else 0.0 for t in range(T)
+            ]
             probs = [e / sum(exps) for e in exps]
             gold = int(tags[n, k])
             weight = 1.0 if weights is None else float(weights[k, gold])
@@ -181,8 +205,9 @@ def cross_entropy_dice(
                 inside = sum(p for p, may in zip(probs, allowed[n, k]) if may)
                 total -= weight * alpha * math.log(inside)
                 continue
-            wanted = [label_smoothing / T + (1 - label_smoothing) * (t == gold) for t in range(T)]
-            total -= weight * alpha * sum(w * math.log(p) for w, p in zip(wanted, probs))
+            for t in can_be:
+                wanted = label_smoothing / len(can_be) + (1 - label_smoothing) * (t == gold)
+                total -= weight * alpha * wanted * math.log(probs[t])
             seen.append((weight, 1.0 - probs[0], float(gold > 0)))
         if scope == "token":
             for weight, P, Y in seen:
@@ -357,3 +382,60 @@ def require_slopes(function, array, gradient, rng, tolerance: float = 5e-3) -> N
         found = slope(function, array, direction)
         right += abs(found - expected) < tolerance * max(0.1, abs(expected))
     assert right >= 10, f"{right} of 12"
+
+
+def set_partitions(items):
+    """All ways to divide a list into parts."""
+    if not items:
+        yield []
+        return
+    first, *rest = items
+    for parts in set_partitions(rest):
+        yield [[first], *parts]
+        for i, part in enumerate(parts):
+            yield [*parts[:i], [first, *part], *parts[i + 1 :]]
+
+
+def gain_of(parts, start, end, pairs, log_odds):
+    """The sum of the log-odds within the parts, minus infinity if a part holds spans that overlap."""
+    scores = dict(zip(zip(pairs.left.tolist(), pairs.right.tolist()), log_odds.tolist()))
+    total = 0.0
+    for part in parts:
+        for i, j in itertools.combinations(part, 2):
+            if start[i] < end[j] and start[j] < end[i]:
+                return -math.inf
+            total += scores.get((i, j), scores.get((j, i), 0.0))
+    return total
+
+
+def best_partition(start, end, pairs, log_odds):
+    """The division with the highest gain; of several the one with the most parts."""
+    divisions = [sorted(map(sorted, parts)) for parts in set_partitions(list(range(len(start))))]
+    return max(divisions, key=lambda d: (gain_of(d, start, end, pairs, log_odds), len(d)))
+
+
+def type_scores(weights: Any, rows: numpy.ndarray) -> numpy.ndarray:
+    """The scores of NONE and all labels for one span: an LSTM that reads its rows to the right, one that
+    reads them to the left, attention from their last states over all of them."""
+
+    def read(side: str, order: Sequence[int]) -> Dict[int, numpy.ndarray]:
+        inputs, states, bias = (getattr(weights, f"{side}_{part}") for part in PARTS)
+        width = states.shape[1]
+        h, c, found = numpy.zeros(width), numpy.zeros(width), {}
+        for t in order:
+            gates = inputs @ rows[t] + states @ h + bias
+            i, f, o = (1 / (1 + numpy.exp(-gates[k * width : (k + 1) * width])) for k in (0, 1, 3))
+            c = f * c + i * numpy.tanh(gates[2 * width : 3 * width])
+            found[t] = h = o * numpy.tanh(c)
+        return found
+
+    n = len(rows)
+    right, left = read("right", range(n)), read("left", range(n)[::-1])
+    final = numpy.concatenate((right[n - 1], left[0]))
+    states = [numpy.concatenate((right[t], left[t])) for t in range(n)]
+    shares = [math.exp(float(state @ final)) for state in states]
+    context = sum(share * state for share, state in zip(shares, states)) / sum(shares)
+    return weights.W @ context + weights.b
+
+
+PARTS = ("inputs", "states", "bias")

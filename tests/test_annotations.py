@@ -79,14 +79,14 @@ def example(words, spans, predicted=None, spaces=None, **groups):
 def test_gold_is_read():
     eg = example(["a", "b", "c"], [(0, 2, "A"), (1, 2, "B")], gap=[(2, 3, "A")])
     gold = read_gold(eg, "sc", "gap")
-    assert gold == (3, [(0, 2, "A"), (1, 2, "B")], [(2, 3, "A")], [], "")
+    assert gold == (3, [(0, 2, "A"), (1, 2, "B")], [(2, 3, "A")], [], "", ())
     assert read_gold(eg, "sc", None).missing == []
 
 
 def test_document_without_the_group_is_not_annotated():
     eg = example(["a", "b"], [(0, 1, "A")])
-    assert read_gold(eg, "other", None) == (2, [], [(0, 2, "")], [], "")
-    assert read_gold(example(["a", "b"], []), "sc", None) == (2, [], [], [], "")
+    assert read_gold(eg, "other", None) == (2, [], [(0, 2, "")], [], "", ())
+    assert read_gold(example(["a", "b"], []), "sc", None) == (2, [], [], [], "", ())
 
 
 def test_gold_is_aligned():

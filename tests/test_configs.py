@@ -83,7 +83,7 @@ def test_configs_are_what_the_command_writes(path, monkeypatch):
 def test_configs_have_what_their_name_says(name):
     config = Config().from_disk(FOLDER / f"{name}.cfg")
     gpu = config["system"]["gpu_allocator"] == "pytorch"
-    assert gpu == (name != "default")
+    assert gpu == (name not in ("default", "sng"))
     model = config["components"]["contrastive_ner"]["model"]
     loss = config["pretraining"]["objective"]["loss"]["@losses"].split(".")[1]
     losses = {"nerco": "InfoNCE", "gaussian": "GaussianKL"}
@@ -91,7 +91,9 @@ def test_configs_have_what_their_name_says(name):
     decoder = config["components"]["contrastive_ner"]["decoder"]
     assert decoder == ("viterbi" if name in ("coner", "nerco", "gaussian") else "posterior")
     assert ("BiEncoder" in model["@architectures"]) == (name == "binder")
-    if name != "binder":
+    assert ("SubwordTagger" in model["@architectures"]) == (name == "coner")
+    assert ("SpanTyper" in model["@architectures"]) == (name == "sng")
+    if name not in ("binder", "sng"):
         heads = "joint" if name in ("nerco", "gaussian") else "per_label"
         assert model["heads"] == heads
         assert (model["crf"] is None) == (name in ("coner", "gaussian"))
@@ -148,7 +150,8 @@ def test_the_encoder_is_wired(system, kind, bert):
     shared = SHARED[kind]
     assert nlp.pipe_names == [shared, "contrastive_ner"]
     assert nlp.get_pipe(shared).listening_components == ["contrastive_ner"]
-    listener = nlp.get_pipe("contrastive_ner").model.get_ref("tok2vec")
+    # The span typer has the encoder in what proposes spans; on a CNN, only there.
+    listener = nlp.get_pipe("contrastive_ner").model
     assert {n.upstream_name for n in listener.walk() if hasattr(n, "upstream_name")} == {shared}
     assert (config["pretraining"]["component"], config["pretraining"]["layer"]) == (shared, "")
 
@@ -205,6 +208,7 @@ def parameters(model):
         ("nerco", "cnn"),
         ("gaussian", "transformer"),
         ("binder", "transformer"),
+        ("sng", "transformer"),
     ],
 )
 def test_both_stages_run(system, kind, bert, data, tmp_path, monkeypatch):

@@ -19,6 +19,7 @@ from spacy_contrastive_ner.cli.app import app as commands
 
 from . import pages
 from .pages import ROOT, Runner, anchors, blocks, call, inline_code, read
+from .util import make_examples, make_pipeline, train
 
 DOCS = ROOT / "docs"
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))
@@ -30,13 +31,17 @@ RUN_HERE = {
     "bi-encoder.md": ["python"] * 3,
     "choosing.md": ["ini"] * 5,
     "developers.md": ["python"] * 6,
+    "discontinuous.md": ["python"],
     "index.md": ["bash"],
+    "memory.md": ["python", "bash", "python"],
     "recipes.md": [
         *("bash", "ini", "bash", "bash", "bash", "python", "bash", "python", "python"),
         *("ini", "ini", "bash", "bash", "python", "bash", "python", "bash"),
     ],
+    "report.md": ["bash", "python"],
+    "span-typer.md": ["bash", "python", "python"],
     "systems.md": ["bash"],
-    "training.md": ["python", "bash", "ini", "bash", "ini"],
+    "training.md": ["python", "bash", "ini", "bash", "ini", "ini"],
 }
 RUN_ELSEWHERE = {
     "convert.md": "convert/test_page_of_formats.py",
@@ -161,10 +166,24 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("page", RUN_HERE)
 def test_examples_run(page, folder):
+    if page == "report.md":
+        something_to_report_on()
     runner = Runner(f"docs/{page}")
     assert runner.run() == RUN_HERE[page]
     if page == "recipes.md":
         recipes_did_what_they_say()
+
+
+def something_to_report_on():
+    """What the project leaves: a trained pipeline, and data."""
+    nlp = make_pipeline()
+    train(nlp, steps=10)
+    Path("training/default").mkdir(parents=True)
+    nlp.to_disk("training/default/model-best")
+    docs = [example.reference for example in make_examples(nlp)]
+    for name in ("train", "test"):
+        Path("corpus", name).mkdir(parents=True)
+        DocBin(docs=docs, store_user_data=True).to_disk(Path("corpus", name, "all.spacy"))
 
 
 def recipes_did_what_they_say():

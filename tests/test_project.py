@@ -64,7 +64,7 @@ def make_inputs(folder, deps):
     """What earlier commands leave, empty: only whether it is there matters here."""
     for dep in deps:
         path = folder / dep
-        if path.suffix in (".bin", ".json", ".spacy", ".cfg", ".toml"):
+        if path.suffix in (".bin", ".json", ".spacy", ".cfg", ".toml", ".floret"):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
         else:
@@ -105,7 +105,7 @@ def test_scripts_can_be_run(name, config, tmp_path, folder):
     for line in command["script"]:
         # What the lines before it write.
         for path in paths_in(line):
-            if path.endswith("model-best") or path.startswith(("corpus", "metrics")):
+            if path.endswith(("model-best", ".floret")) or path.startswith(("corpus", "metrics")):
                 make_inputs(tmp_path, [path])
         check_line(line, tmp_path)
 
@@ -126,7 +126,7 @@ def test_wrong_lines_are_noticed(line, folder):
 
 
 def paths_in(line):
-    folders = ("assets", "configs", "corpus", "training", "metrics", "packages")
+    folders = ("assets", "configs", "corpus", "training", "metrics", "packages", "reports")
     return [word for word in shlex.split(line) if word.split("/")[0] in folders]
 
 
@@ -156,7 +156,7 @@ def test_what_is_used_and_made_is_declared(name, folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["all", "baseline", "compare", "litbank", "genia", "danplus", "nerel"]
+    "name", ["all", "baseline", "compare", "vectors", "litbank", "genia", "danplus", "nerel"]
 )
 def test_workflows_begin_with_what_is_there(name, folder):
     config = read(folder)
@@ -172,7 +172,7 @@ def test_workflows_begin_with_what_is_there(name, folder):
 
 def test_every_command_belongs_to_a_workflow(raw):
     used = {step for steps in raw["workflows"].values() for step in steps}
-    assert set(NAMES) - used == {"package"}
+    assert set(NAMES) - used == {"package", "report"}
 
 
 def test_own_data_need_no_conversion(folder):
@@ -187,6 +187,23 @@ def test_own_data_need_no_conversion(folder):
         made |= set(command["outputs"])
         text = " ".join(command["script"])
         assert "corpus/" not in text
+
+
+@pytest.mark.parametrize("name", ["train", "train-baseline"])
+def test_an_older_log_is_out_of_the_way(name, tmp_path, folder):
+    """spaCy would leave it as it is, and it would be taken for the log of this training."""
+    command = commands_of(folder)[name]
+    first, second = (shlex.split(line) for line in command["script"])
+    log = tmp_path / second[second.index("--paths.log") + 1]
+    assert str(log.relative_to(tmp_path)) in command["outputs"]
+    other = log.with_name("other.jsonl")
+    other.parent.mkdir(parents=True)
+    for path in (log, other):
+        path.touch()
+    # Also if there is none.
+    for _ in range(2):
+        subprocess.run([sys.executable, *first[1:]], cwd=tmp_path, check=True)
+        assert [path.name for path in log.parent.iterdir()] == ["other.jsonl"]
 
 
 # Variables, assets, and what is said of them
@@ -238,7 +255,7 @@ def test_overrides_reach_the_commands(folder):
     """With a blank before them, as the comment says; without, weasel takes them for its own."""
     given = ["--vars.overrides", " --training.max_steps 7 --training.dropout 0.2"]
     line = commands_of(folder, overrides=_parse_overrides(given, is_cli=True)["vars.overrides"])
-    (script,) = line["train"]["script"]
+    script = line["train"]["script"][-1]
     assert script.endswith("--training.max_steps 7 --training.dropout 0.2")
     given = ["--vars.overrides", "--training.max_steps 7"]
     assert _parse_overrides(given, is_cli=True)["vars.overrides"] is True

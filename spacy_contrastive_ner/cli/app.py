@@ -7,4 +7,15 @@ app = typer.Typer(name="contrastive", help=HELP, no_args_is_help=True, add_compl
 spacy_app.add_typer(app)
 
 # Importing a command adds it.
-from . import annotate, compare, convert, evaluate, info, init_config, pretrain  # noqa: E402, F401
+from . import (  # noqa: E402, F401
+    annotate,
+    compare,
+    convert,
+    evaluate,
+    info,
+    init_config,
+    pretrain,
+    remember,
+    report,
+    vectors,
+)

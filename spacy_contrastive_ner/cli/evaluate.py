@@ -3,22 +3,26 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from spacy.cli._util import Arg, Opt, import_code
+from spacy.language import Language
 from wasabi import Printer
 
 from ..convert.summary import number, shorten
 from ..evaluation.console import examples_of, render, render_short
 from ..evaluation.evaluate import Settings
-from ..evaluation.gold import read_corpus, training_of
+from ..evaluation.gold import Gold, Source, read_corpus, training_of
 from ..evaluation.predictor import (
+    Pipe,
     choose_pipe,
     source_of,
 )
+from ..evaluation.typing import find_candidates
 from ..files import write_atomically
 from .app import app
 from .gpu import use_gpu_or_cpu
 from .model_scores import (
     FORMAT,
     VERSION,
+    Corpus,
     check_inputs,
     check_output,
     describe_model,
@@ -26,6 +30,16 @@ from .model_scores import (
     read_corpora,
     score_model,
 )
+from .typing_protocols import (
+    TYPING_FORMAT,
+    TYPING_VERSION,
+    Protocol,
+    check_protocol,
+    score_typing,
+    tell_typing,
+)
+
+TRAINING = "The training data"
 
 
 @app.command("evaluate")
@@ -54,6 +68,11 @@ def evaluate_cli(
     rare_labels: str = Opt("", "--rare-labels", help="Labels to score apart: A,B"),
     few_shot_labels: str = Opt(
         "", "--few-shot-labels", help="Few-shot labels, A,B, for the scores of RuNNE"
+    ),
+    protocol: Protocol = Opt(
+        Protocol.detection,
+        "--protocol",
+        help="detection: entities are looked for in all texts. oracle-typing: gold spans are given and only their labels asked for, as some publish it. honest-typing: the same, beside baselines (needs --train)",
     ),
     pipe: Optional[str] = Opt(
         None, "--pipe", "-p", help="Pipe to score [default: the contrastive_ner of the model]"
@@ -92,11 +111,16 @@ def evaluate_cli(
     on rare labels, on nested and discontinuous entities, by length and by what
     was seen in training, how nearly it missed, and how fast it is. With --output
     all of it, and the counts of each document, are written as JSON.
+
+    With --protocol oracle-typing or honest-typing gold spans are given, and only
+    their labels are asked for. What comes out is no F1 of recognised entities.
     """
     import_code(code_path)
     try:
         if ents and spans_key is not None:
             raise ValueError("--ents scores doc.ents on both sides: leave out --spans-key.")
+        rest = {"--rare": rare, "--rare-labels": rare_labels, "--few-shot-labels": few_shot_labels}
+        check_protocol(protocol, train, rest)
         check_inputs(data_path, against, train)
         check_output(output, [data_path, against, train])
         use_gpu_or_cpu(use_gpu, silent)
@@ -104,15 +128,21 @@ def evaluate_cli(
         target = choose_pipe(nlp, pipe, ents)
         source = source_of(target, spans_key, missing_key, ents)
         settings = Settings(rare, _names(rare_labels), _names(few_shot_labels))
-        if train is not None:
-            golds, _ = read_corpus(train, nlp.vocab, source, "The training data")
-            settings = settings._replace(training=training_of(golds))
         corpora = read_corpora(data_path, against, encoding, nlp, source)
-        how = {"batch_size": batch_size, "n_process": n_process, "use_tokens": gold_tokens}
-        scored = [score_model(nlp, some, target, source, settings, how, silent) for some in corpora]
+        known = None if train is None else read_corpus(train, nlp.vocab, source, TRAINING)[0]
+        if protocol is Protocol.detection:
+            how = {"batch_size": batch_size, "n_process": n_process, "use_tokens": gold_tokens}
+            head = {"format": FORMAT, "version": VERSION}
+            scored = _detect(nlp, corpora, target, source, settings, known, how, silent)
+        else:
+            head = {"format": TYPING_FORMAT, "version": TYPING_VERSION}
+            known = known if protocol is Protocol.honest_typing else None
+            scored = [
+                score_typing(nlp, some, target, known, gold_tokens, silent) for some in corpora
+            ]
         result = {
-            "format": FORMAT,
-            "version": VERSION,
+            **head,
+            "protocol": protocol.value,
             "model": describe_model(nlp, model, target),
             **scored[0],
             "against": scored[1] if len(scored) > 1 else None,
@@ -123,9 +153,37 @@ def evaluate_cli(
     except (ValueError, OSError) as error:
         Printer().fail("The model was not evaluated", str(error), exits=1)
     if not silent:
-        _tell(result)
+        if protocol is Protocol.detection:
+            _tell(result)
+        else:
+            tell_typing(result)
+            if result["against"] is not None:
+                tell_typing(
+                    {**result["against"], "protocol": f"{protocol.value}, character offsets"}
+                )
         if output is not None:
             Printer().good(f"All scores are in {output}")
+
+
+def _detect(
+    nlp: Language,
+    corpora: List[Corpus],
+    target: Pipe,
+    source: Source,
+    settings: Settings,
+    known: Optional[List[Gold]],
+    how: Dict[str, Any],
+    silent: bool,
+) -> List[Dict[str, Any]]:
+    """Have entities found in each corpus, and score them; tell what was looked at."""
+    if known is not None:
+        settings = settings._replace(training=training_of(known))
+    found: List[Dict[str, Any]] = []
+    for some in corpora:
+        scores = score_model(nlp, some, target, source, settings, how, silent)
+        looked = find_candidates(nlp, some.golds, target, use_tokens=how["use_tokens"])
+        found.append({**scores, "candidates": None if looked is None else looked.as_dict()})
+    return found
 
 
 def _names(text: str) -> List[str]:
@@ -146,6 +204,13 @@ def _tell(result: Dict[str, Any]) -> None:
 def _tell_oddities(found: Dict[str, Any]) -> None:
     """Say what a score may be low for, and what was not scored."""
     msg, data = Printer(), found["data"]
+    if found["candidates"] is not None:
+        looked = found["candidates"]
+        recall = "-" if looked["recall"] is None else f"{100 * looked['recall']:.2f}"
+        msg.info(
+            f"Candidate recall {recall}: of {number(looked['gold'])} gold spans the pipe looked at "
+            f"{number(looked['found'])}, among {number(looked['proposed'])} spans. The others it must miss."
+        )
     if data["not_annotated"]:
         msg.info(
             f"Documents without {found['scored']['gold']}, which are not annotated and not scored: "

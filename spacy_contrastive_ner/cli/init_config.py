@@ -18,7 +18,7 @@ from .app import app
 
 TEMPLATE = Path(__file__).parent / "templates" / "config.jinja"
 
-SYSTEMS = ("default", "coner", "nerco", "gaussian", "binder")
+SYSTEMS = ("default", "coner", "nerco", "gaussian", "binder", "sng")
 OPTIMIZE = ("speed", "accuracy")
 CNN, TRANSFORMER = "cnn", "transformer"
 
@@ -67,7 +67,10 @@ def init_config_cli(
         help="cnn: small and fast on a CPU. transformer: one that suits the language, for a GPU. Or the name of a transformer on the Hugging Face hub, or a folder with one",
     ),
     system: str = Opt(
-        "default", "--system", "-s", help="default, coner, nerco, gaussian or binder; see above"
+        "default",
+        "--system",
+        "-s",
+        help="default, coner, nerco, gaussian, binder or sng; see above",
     ),
     optimize: str = Opt(
         OPTIMIZE[0],
@@ -101,6 +104,8 @@ def init_config_cli(
                flat entities
     binder     after BINDER: labels and spans in one space, with thresholds that
                depend on the text
+    sng        after SNG: spans typed one by one, by word vectors trained on your
+               texts (contrastive vectors)
 
     The encoder is shared: stage 1 trains it alone, and other pipes may listen to
     it. spaCy's own `init config` cannot wire a pipe that it does not know.
@@ -274,12 +279,19 @@ def next_steps(choice: Choice, path: Path) -> List[str]:
     """RETURNS (List[str]): The commands to run with a config that was written."""
     config, gpu = shlex.quote(str(path)), " --gpu-id 0" if choice.gpu else ""
     data = "--paths.train train.spacy --paths.dev dev.spacy"
+    before: List[str] = []
+    if choice.system == "sng" and choice.encoder == CNN:
+        data = f"{data} --paths.vectors vectors"
+        before = [
+            f"python -m spacy contrastive vectors vectors.floret train.spacy --lang {choice.lang}",
+            f"python -m spacy init vectors {choice.lang} vectors.floret vectors --mode floret",
+        ]
     first = f"python -m spacy contrastive pretrain {config} pretrained {data} --patience 5{gpu}"
     second = f"python -m spacy train {config} --output training {data}{gpu}"
     third = f"python -m spacy contrastive evaluate training/model-best test.spacy{gpu}"
     if not choice.pretraining:
-        return [second, third]
-    return [first, f"{second} --paths.init_tok2vec pretrained/model-best.bin", third]
+        return [*before, second, third]
+    return [*before, first, f"{second} --paths.init_tok2vec pretrained/model-best.bin", third]
 
 
 def _tell(choice: Choice, path: Path) -> None:
@@ -296,7 +308,9 @@ def _tell(choice: Choice, path: Path) -> None:
         msg.warn("Without a GPU a transformer of the usual size takes seconds for each step.")
     # Not wrapped, to be copied.
     typer.echo("\nRead its comments. With your own files in place of train.spacy and so on, run:\n")
-    for command in next_steps(choice, path):
+    commands = next_steps(choice, path)
+    for command in commands:
         typer.echo(command)
     if choice.pretraining:
-        typer.echo("\nTo leave out stage 1, skip the first and drop --paths.init_tok2vec.")
+        what = "`contrastive pretrain`" if "--paths.vectors" in commands[-2] else "the first"
+        typer.echo(f"\nTo leave out stage 1, skip {what} and drop --paths.init_tok2vec.")

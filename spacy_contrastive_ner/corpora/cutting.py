@@ -19,11 +19,14 @@ class Pieces(NamedTuple):
     lost (List[Span]): The spans that no piece holds, since they cross a border. What is annotated
         twice, with the same label, counts once.
     total (int): How many spans the document has, counted in the same way.
+    parted (List[Span]): The discontinuous entities that no piece holds, though each fragment is in
+        one: from the first to the last.
     """
 
     docs: List[Doc]
     lost: List[Span]
     total: int
+    parted: List[Span]
 
 
 class Losses:
@@ -31,6 +34,7 @@ class Losses:
 
     def __init__(self) -> None:
         self.labels: Counter = Counter()
+        self.parted: Counter = Counter()
         self.total = 0
         self.docs = 0
         self.example = ""
@@ -48,6 +52,19 @@ class Losses:
             self.example = (
                 self.example or f"{span.text[:60]!r} ({span.label_ or 'no label'}){where}"
             )
+
+        self.parted.update(span.label_ or "(no label)" for span in pieces.parted)
+
+    def parted_message(self, max_length: int) -> str:
+        """RETURNS (str): What is to be said of fragments, "" if none were torn apart."""
+        if not self.parted:
+            return ""
+        each = ", ".join(f"{label} {n}" for label, n in self.parted.most_common())
+        return (
+            f"[Corpus] The fragments of {sum(self.parted.values())} discontinuous entities are no "
+            f"longer tied together, as documents longer than max_length = {max_length} were cut "
+            f"between them: {each}. Raise max_length."
+        )
 
     def message(self, max_length: int, missing_key: Optional[str]) -> str:
         """RETURNS (str): What is to be said, "" if nothing is lost."""
@@ -116,7 +133,12 @@ def cut_at(doc: Doc, borders: List[int], missing_key: Optional[str] = None) -> P
             _cut_missing(missing, kept, cut_off[number], piece, stretch, missing_key)
         docs.append(piece)
     spans = _distinct(doc, missing_key)
-    return Pieces(docs, _crossing(spans, borders), len(spans))
+    parted = [
+        hull
+        for fragments, hull in _hulls(doc, missing_key)
+        if _crossing([hull], borders) and not _crossing(fragments, borders)
+    ]
+    return Pieces(docs, _crossing(spans, borders), len(spans), parted)
 
 
 class _Group:
@@ -214,7 +236,8 @@ def find_borders(doc: Doc, max_length: int, missing_key: Optional[str] = None) -
     Each piece is as long as fits, up to the start of a sentence if there is one in reach. If that
     would cut a span, the border moves to the left, by half of `max_length` at most: to another
     start of a sentence, else to another token, where it cuts none. If there is no such place, it
-    moves to the right, into the sentence that begins there, as far as fits; else it stays.
+    moves to the right, into the sentence that begins there, as far as fits; else it stays. Where it
+    can, it keeps the fragments of a discontinuous entity together, too.
 
     doc (Doc): The document.
     max_length (int): The number of tokens of a piece, at most.
@@ -223,12 +246,10 @@ def find_borders(doc: Doc, max_length: int, missing_key: Optional[str] = None) -
     """
     n = len(doc)
     starts = numpy.flatnonzero(doc.to_array("SENT_START") == 1)
-    crossings = numpy.zeros(n + 2, dtype="int64")
-    for span in _distinct(doc, missing_key):
-        if span.end - span.start > 1:
-            crossings[span.start + 1] += 1
-            crossings[span.end] -= 1
-    crossed = numpy.cumsum(crossings) > 0
+    spans = _distinct(doc, missing_key)
+    crossed = _crossed(spans, n)
+    hulls = [hull for _, hull in _hulls(doc, missing_key)]
+    torn = crossed | _crossed(hulls, n) if hulls else crossed
     borders = [0]
     while n - borders[-1] > max_length:
         start, reach = borders[-1], borders[-1] + max_length
@@ -239,9 +260,35 @@ def find_borders(doc: Doc, max_length: int, missing_key: Optional[str] = None) -
         places = [place for place in sentences if place >= lowest]
         places.extend(range(border, lowest - 1, -1))
         places.extend(range(reach, border, -1))
-        borders.append(next((place for place in places if not crossed[place]), border))
+        fitting = (place for some in (torn, crossed) for place in places if not some[place])
+        borders.append(next(fitting, border))
     borders.append(n)
     return borders
+
+
+def _crossed(spans: Sequence[Span], n: int) -> numpy.ndarray:
+    """RETURNS (numpy.ndarray): Whether a border before each token would cut one of the spans."""
+    crossings = numpy.zeros(n + 2, dtype="int64")
+    for span in spans:
+        if span.end - span.start > 1:
+            crossings[span.start + 1] += 1
+            crossings[span.end] -= 1
+    return numpy.cumsum(crossings) > 0
+
+
+def _hulls(doc: Doc, missing_key: Optional[str]) -> List[Tuple[List[Span], Span]]:
+    """The discontinuous entities, spans of a group with the same label and id: their fragments, and all
+    from the first to the last of them."""
+    entities: Dict[Tuple[str, int, int], List[Span]] = {}
+    for key, group in doc.spans.items():
+        for span in group if key != missing_key else ():
+            if span.id:
+                entities.setdefault((key, span.id, span.label), []).append(span)
+    return [
+        (spans, Span(doc, min(s.start for s in spans), max(s.end for s in spans), spans[0].label))
+        for spans in entities.values()
+        if len(spans) > 1
+    ]
 
 
 def _distinct(doc: Doc, missing_key: Optional[str]) -> List[Span]:

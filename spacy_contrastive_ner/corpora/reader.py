@@ -159,9 +159,13 @@ class Corpus:
                     corpora[name].append(pieces.docs)
                 else:
                     corpora[name].append([doc])
-        message = losses.message(self.max_length, self.missing_key)
-        if message and not self._told:
-            warnings.warn(message, stacklevel=4)
+        messages = (
+            losses.message(self.max_length, self.missing_key),
+            losses.parted_message(self.max_length),
+        )
+        for message in messages:
+            if message and not self._told:
+                warnings.warn(message, stacklevel=4)
         self._told = True
         return corpora
 

@@ -6,6 +6,9 @@ from thinc.types import ArrayXd, Floats1d, Floats2d, Floats3d
 
 SCOPES = ("token", "batch")
 
+# The score of a tag that cannot be. Finite, so that its difference from others is no NaN.
+IMPOSSIBLE = -1e30
+
 Loss = Callable[..., Tuple[ArrayXd, Floats3d]]
 
 
@@ -51,6 +54,7 @@ def cross_entropy_dice(
     *,
     allowed: Optional[ArrayXd] = None,
     weights: Optional[ArrayXd] = None,
+    legal: Optional[ArrayXd] = None,
     alpha: float = 1.0,
     beta: float = 0.0,
     gamma: float = 1e-3,
@@ -74,6 +78,8 @@ def cross_entropy_dice(
     tags (ArrayXd): The gold tags. [N, K]
     allowed (Optional[ArrayXd]): The tags that may be true where annotation is missing. [N, K, T]
     weights (Optional[ArrayXd]): What a token counts, by track and gold tag. [K, T]
+    legal (Optional[ArrayXd]): The tags that a token can have at all, by default all. The others have
+        no probability, no share of the smoothing and no gradient. [N, T], bool.
     alpha, beta, gamma, scope, label_smoothing: See `make_cross_entropy_dice`.
     RETURNS (Tuple[ArrayXd, Floats3d]): The loss (0-d) and its gradient.
     """
@@ -81,6 +87,11 @@ def cross_entropy_dice(
     N, K, T = scores.shape
     # Tags first, so that all that follows works along whole rows of memory. [T, N * K]
     logits = xp.ascontiguousarray(scores.reshape((-1, T)).T)
+    shares: Any = 1.0 / T
+    if legal is not None:
+        can_be = xp.ascontiguousarray(xp.repeat(legal, K, axis=0).T)
+        logits = xp.where(can_be, logits, xp.float32(IMPOSSIBLE))
+        shares = (can_be / can_be.sum(axis=0)).astype("float32")
     logits -= logits.max(axis=0)
     gold = tags.reshape((-1,)).astype("int64")
     weight = xp.ones((N * K,), dtype="float32")
@@ -91,7 +102,7 @@ def cross_entropy_dice(
     probs /= sums
     log_probs = logits
     log_probs -= xp.log(sums)
-    losses, d_logits = _cross_entropy(xp, log_probs, probs, gold, label_smoothing)
+    losses, d_logits = _cross_entropy(xp, log_probs, probs, gold, label_smoothing, shares)
     known = weight
     if allowed is not None:
         may = xp.ascontiguousarray(allowed.reshape((-1, T)).T)
@@ -115,16 +126,24 @@ def cross_entropy_dice(
 
 
 def _cross_entropy(
-    xp: Any, log_probs: Floats2d, probs: Floats2d, gold: ArrayXd, label_smoothing: float
+    xp: Any,
+    log_probs: Floats2d,
+    probs: Floats2d,
+    gold: ArrayXd,
+    label_smoothing: float,
+    shares: Any,
 ) -> Tuple[Floats1d, Floats2d]:
-    """The cross-entropy of each column and its gradient. [n], [T, n]"""
+    """The cross-entropy of each column and its gradient. [n], [T, n]
+
+    shares (float or Floats2d): How what is smoothed is shared out among the tags. [T, n]
+    """
     columns = xp.arange(gold.shape[0])
     losses = -log_probs[gold, columns]
     d_logits = probs.copy()
     if label_smoothing:
         losses *= 1.0 - label_smoothing
-        losses -= label_smoothing * log_probs.mean(axis=0)
-        d_logits -= label_smoothing / len(probs)
+        losses -= label_smoothing * (shares * log_probs).sum(axis=0)
+        d_logits -= label_smoothing * shares
     d_logits[gold, columns] -= 1.0 - label_smoothing
     return losses, d_logits
 

@@ -1,5 +1,5 @@
 from functools import partial
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 from thinc.api import Ops
 from thinc.types import ArrayXd, Floats2d
@@ -62,16 +62,10 @@ def gaussian_kl(
             "GaussianKL was given variances that are not above 0. Set projection to "
             "GaussianProjection.v1 in [pretraining.objective]."
         )
-    # All distances are one product of matrices: d = left @ right.T, each [n, 4 * width + 2].
     # Only differences of means matter, and small means lose fewer digits.
     mean, var = rows[:, :size] - rows[:, :size].mean(axis=0, keepdims=True), rows[:, size:]
-    inverse = 1 / var
-    square = var + mean * mean
-    scaled = mean * inverse
-    one = xp.ones((len(rows), 1), dtype=rows.dtype)
-    own = (mean * scaled).sum(axis=1, keepdims=True)
-    left = xp.concatenate((square, inverse, mean * -2, scaled * -2, own, one), axis=1)
-    right = xp.concatenate((inverse, square, scaled, mean, one, own - 2 * size), axis=1)
+    left, right = as_products(xp, mean, var)
+    inverse, scaled = right[:, :size], right[:, 2 * size : 3 * size]
 
     def step(
         distances: Floats2d, positive: ArrayXd, negative: ArrayXd, queries: slice
@@ -97,3 +91,21 @@ def gaussian_kl(
     d_inverse += d_scaled * mean
     d_var = d_square - d_inverse * inverse * inverse
     return loss, xp.concatenate((d_mean, d_var), axis=1)
+
+
+def as_products(xp: Any, mean: Floats2d, var: Floats2d) -> Tuple[Floats2d, Floats2d]:
+    """Write Gaussians so that four times the distances of all pairs are one product of matrices,
+    `left @ right.T`.
+
+    mean, var (Floats2d): Means and variances. [n, width]
+    RETURNS (Tuple[Floats2d, Floats2d]): Left and right. [n, 4 * width + 2] each
+    """
+    size = mean.shape[1]
+    inverse = 1 / var
+    square = var + mean * mean
+    scaled = mean * inverse
+    one = xp.ones((len(mean), 1), dtype=mean.dtype)
+    own = (mean * scaled).sum(axis=1, keepdims=True)
+    left = xp.concatenate((square, inverse, mean * -2, scaled * -2, own, one), axis=1)
+    right = xp.concatenate((inverse, square, scaled, mean, one, own - 2 * size), axis=1)
+    return left, right

@@ -17,4 +17,22 @@ find(model, lengths, scores, decoder, threshold) -> Found
     What was recognised.
 check(model) -> Optional[str]
     What is wrong with a loaded model, if anything.
+
+A model may answer to two more:
+
+propose(model, lengths, scores) -> Proposals
+    Which spans it looks at, if these are not all there are.
+type(model, lengths, scores, given) -> [S, K]
+    The logarithm of how probable each label is for spans that are given.
+
+One that has a memory also answers to (see `memory.py` and `filling.py`):
+
+remember(model, docs, gold, max_layers, labels) -> Remembered
+    Store tokens and their tags, without training.
+forget(model, label) -> int
+    Remove what is stored of a label, or all there is.
+describe_memory(model) -> Dict[str, Any]
+    What is stored, and how it is asked.
+set_memory(model, k, weight, temperature) -> None
+    Change how it is asked.
 """

@@ -22,6 +22,7 @@ from ..tracks import Found, Lost
 from ..tracks.decoding import FLOOR
 from .bi_encoder_settings import check_names, check_settings, check_types
 from .calibration import calibrate
+from .given_spans import type_with_margins
 from .label_vectors import (
     DESCRIPTIONS,
     LEARNED,
@@ -133,6 +134,7 @@ def build_bi_encoder(
         imitate=imitate,
         find=find,
         check=check,
+        type=type_with_margins,
     )
     return model
 

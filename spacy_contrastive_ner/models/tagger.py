@@ -2,17 +2,46 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
-from thinc.api import Maxout, Model, chain, list2ragged, resizable, with_array
-from thinc.types import Floats2d, Floats3d, Ragged
+from thinc.api import Maxout, Model, NumpyOps, chain, list2ragged, resizable, with_array
+from thinc.types import ArrayXd, Floats2d, Floats3d, Ragged
 
 from .. import tracks
 from ..annotations import Gold
+from ..layers.beside import Beside
 from ..layers.crf import CRF, get_transitions, reset_crf, set_tracks
 from ..layers.dropout import FixedDropout
 from ..layers.heads import TrackHeads, reset_heads, set_width
 from ..layers.held import set_gradient
+from ..layers.memory import Memory, WithMemory
+from ..layers.span_pairs import size_linker
 from ..losses.cross_entropy_dice import Loss, make_cross_entropy_dice
 from ..tracks import Found, Layout, Lost, Transitions
+from ..tracks.decoding import DECODERS
+from .filling import forget, remember
+from .given_spans import type_with_tracks
+from .linking import (
+    add_label_to_links,
+    cannot_link,
+    check_links,
+    find_links,
+    fit_links,
+    imitate_links,
+    learn_links,
+    put_together,
+    take_apart,
+    width_of_rows,
+)
+from .memory import (
+    NEAREST,
+    check_memory,
+    consult,
+    describe_memory,
+    forget_all,
+    learned,
+    resize_memory,
+    set_memory,
+    take_memory,
+)
 
 InT = List[Doc]
 OutT = Ragged
@@ -29,6 +58,8 @@ def build_multi_head_tagger(
     loss: Optional[Loss] = None,
     crf: Optional[Model[Floats2d, Floats2d]] = None,
     label_weights: Optional[Dict[str, float]] = None,
+    link: Optional[Model[Floats2d, Floats2d]] = None,
+    memory: Optional[Model[Floats2d, Floats2d]] = None,
 ) -> Model[InT, OutT]:
     """Score BILOU tags on tracks: encoder, an optional hidden layer, one affine map for all heads.
 
@@ -42,7 +73,39 @@ def build_multi_head_tagger(
     crf (Optional[Model[Floats2d, Floats2d]]): A conditional random field: its negative
         log-likelihood is added to the loss, and decoding uses its transitions.
     label_weights (Optional[Dict[str, float]]): What the loss of a label counts, 1 by default.
-    RETURNS (Model[List[Doc], Ragged]): The model. Its scores are [N, K * (1 + 4M)].
+    link (Optional[Model[Floats2d, Floats2d]]): A FragmentLinker, which ties fragments of
+        discontinuous entities together. If None, each fragment is an entity of its own.
+    memory (Optional[Model[Floats2d, Floats2d]]): A Memory, with settings. It is empty until
+        `remember` of the pipe fills it, and so is the one that the model has if this is None.
+    RETURNS (Model[List[Doc], Ragged]): The model. Its scores are [N, K * (1 + 4M)]; with fragments to
+        link the rows that are scored stand beside them, and then what the memory says, if anything.
+    """
+    rows: List[Model] = [tok2vec, list2ragged()]
+    settings = (heads, hidden_width, dropout, loss, crf, label_weights, link)
+    model = make_tagger(rows, tok2vec, *settings, memory=memory or Memory())
+    model.attrs["type"] = type_with_tracks
+    return model
+
+
+def make_tagger(
+    rows: List[Model],
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    heads: str,
+    hidden_width: int,
+    dropout: float,
+    loss: Optional[Loss],
+    crf: Optional[Model[Floats2d, Floats2d]],
+    label_weights: Optional[Dict[str, float]],
+    link: Optional[Model[Floats2d, Floats2d]] = None,
+    memory: Optional[Model[Floats2d, Floats2d]] = None,
+) -> Model[InT, OutT]:
+    """Put heads on rows, be they of tokens or of pieces.
+
+    rows (List[Model]): The layers that make the rows, one after the other; what comes out is Ragged.
+    tok2vec (Model[List[Doc], List[Floats2d]]): The encoder, which is in them.
+    heads, hidden_width, dropout, loss, crf, label_weights, link: See `build_multi_head_tagger`.
+    memory (Optional[Model[Floats2d, Floats2d]]): A Memory, or None for none.
+    RETURNS (Model[List[Doc], Ragged]): The model, as a tagger of tokens.
     """
     Layout.build(heads, {})  # checks the name
     if label_weights and crf is not None and heads == "joint":
@@ -59,17 +122,28 @@ def build_multi_head_tagger(
             raise ValueError(f"label_weights gives {label} {weight}, but a weight is not negative.")
     output = resizable(TrackHeads(), resize_layer=set_width)
     transitions = resizable(crf if crf is not None else CRF("constraints"), set_tracks)
-    over_tokens: List[Model] = []
+    over_rows: List[Model] = []
     if hidden_width:
-        over_tokens.append(Maxout(nO=hidden_width, nP=3, normalize=True, dropout=0.0))
+        over_rows.append(Maxout(nO=hidden_width, nP=3, normalize=True, dropout=0.0))
     if dropout:
-        over_tokens.append(FixedDropout(dropout))
-    model: Model[InT, OutT] = chain(
-        tok2vec, list2ragged(), with_array(chain(*over_tokens, output, transitions))
-    )
+        over_rows.append(FixedDropout(dropout))
+    scorers: List[Model] = [output, transitions]
+    if link is not None:
+        linker = resizable(link, resize_layer=size_linker)
+        scorers = [Beside(chain(*scorers), linker)]
+    over_rows += scorers
+    scorer = chain(*over_rows) if len(over_rows) > 1 else over_rows[0]
+    if memory is not None:
+        scorer = WithMemory(scorer, memory)
+    model: Model[InT, OutT] = chain(*rows, with_array(scorer))
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("heads", output)
     model.set_ref("crf", transitions)
+    if link is not None:
+        model.set_ref("linker", linker)
+    if memory is not None:
+        model.set_ref("memory", memory)
+        model.attrs.update(MEMORY_FUNCTIONS, decoders=(*DECODERS, NEAREST))
     if loss is None and crf is None:
         loss = make_cross_entropy_dice()
     model.attrs.update(
@@ -77,6 +151,7 @@ def build_multi_head_tagger(
         loss=loss,
         use_crf=crf is not None,
         label_weights=dict(label_weights or {}),
+        linked=[],
         fit=fit,
         labels=labels,
         add_label=add_label,
@@ -126,8 +201,10 @@ def fit(
     # A model that is initialised again starts anew, as its encoder does.
     reset_heads(model.get_ref("heads"))
     reset_crf(model.get_ref("crf"))
+    forget_all(model)
+    lost = fit_links(model, layout.labels, gold)
     _resize(model, layout, target.tags)
-    return target.lost
+    return target.lost + lost
 
 
 def labels(model: Model[InT, OutT]) -> Dict[str, int]:
@@ -151,6 +228,7 @@ def add_label(model: Model[InT, OutT], label: str, layers: Optional[int], max_la
         return
     layout = get_layout(model).with_label(label, layers or max_layers)
     _resize(model, layout, numpy.zeros((0, layout.n_tracks), dtype="uint8"))
+    add_label_to_links(model, len(layout.labels))
 
 
 def _resize(model: Model[InT, OutT], layout: Layout, tags: numpy.ndarray) -> None:
@@ -167,10 +245,20 @@ def _resize(model: Model[InT, OutT], layout: Layout, tags: numpy.ndarray) -> Non
     bias[:, 1:][numpy.repeat(unseen, 4, axis=1)] -= RESERVE
     set_width(model.get_ref("heads"), layout.width, bias.ravel().tolist())
     set_tracks(model.get_ref("crf"), layout.n_tracks, layout.labels_per_track)
+    resize_memory(model, layout)
+
+
+def output_width(model: Model[InT, OutT]) -> int:
+    """RETURNS (int): The width of the output: of the scores, and of the rows that stand beside them
+    if there are fragments to link."""
+    return get_layout(model).width + width_of_rows(model)
 
 
 def learn(
-    model: Model[InT, OutT], gold: Sequence[Gold], scores: Ragged
+    model: Model[InT, OutT],
+    gold: Sequence[Gold],
+    scores: Ragged,
+    legal: Optional[ArrayXd] = None,
 ) -> Tuple[float, Ragged, List[Lost]]:
     """Compute the loss, summed over tokens and tracks, and its gradient. That of the transitions
     of a conditional random field is left with their layer, which adds it at backpropagation.
@@ -178,10 +266,14 @@ def learn(
     model (Model[List[Doc], Ragged]): The model.
     gold (Sequence[Gold]): The annotation of the documents.
     scores (Ragged): The scores of the documents. [N, K * (1 + 4M)]
+    legal (Optional[ArrayXd]): Which tags each row can have, by default all. [N, 1 + 4M]
     RETURNS (Tuple[float, Ragged, List[Lost]]): The loss, the gradient of the scores, and the
         spans that the tracks cannot hold.
     """
     layout, ops = get_layout(model), model.ops
+    scores, _ = take_memory(model, scores, output_width(model))
+    learned(model, gold)
+    scores, rows = take_apart(model, scores, layout.width)
     lengths = [doc.n_tokens for doc in gold]
     target = tracks.targets(
         layout, lengths, [doc.spans for doc in gold], [doc.missing for doc in gold]
@@ -189,11 +281,14 @@ def learn(
     tags = ops.asarray(target.tags)
     allowed = None if target.allowed is None else ops.asarray(target.allowed)
     X = _on_tracks(layout, scores)
+    only: Dict[str, ArrayXd] = {}
+    if legal is not None:
+        X, only = tracks.mask_scores(ops, X, legal), {"legal": legal}
     weights = _label_weights(layout, model.attrs["label_weights"])
     loss, d_scores = ops.xp.zeros((), dtype="float64"), ops.xp.zeros_like(X)
     if model.attrs["loss"] is not None:
         by_tag = None if weights is None else ops.asarray(weights)
-        part, d_part = model.attrs["loss"](ops, X, tags, allowed=allowed, weights=by_tag)
+        part, d_part = model.attrs["loss"](ops, X, tags, allowed=allowed, weights=by_tag, **only)
         loss, d_scores = loss + part, d_scores + d_part
     if model.attrs["use_crf"]:
         layer = model.get_ref("crf").layers[0]
@@ -211,7 +306,12 @@ def learn(
         if d_transitions is not None:
             set_gradient(layer, d_transitions._asdict())
     d_ragged = Ragged(d_scores.reshape((-1, layout.width)), scores.lengths)
-    return float(loss), d_ragged, target.lost
+    lost = target.lost + cannot_link(model, layout.labels, gold)
+    if rows is not None:
+        given = model.attrs["label_weights"]
+        part, d_rows, apart = learn_links(model, layout.labels, gold, rows, given)
+        loss, lost, d_ragged = loss + part, lost + apart, put_together(ops, d_ragged, d_rows)
+    return float(loss), d_ragged, lost
 
 
 def _on_tracks(layout: Layout, scores: Ragged) -> Floats3d:
@@ -234,7 +334,11 @@ def _label_weights(layout: Layout, given: Dict[str, float]) -> Optional[numpy.nd
 
 
 def imitate(
-    model: Model[InT, OutT], scores: Ragged, teacher: Model[InT, OutT], teacher_scores: Ragged
+    model: Model[InT, OutT],
+    scores: Ragged,
+    teacher: Model[InT, OutT],
+    teacher_scores: Ragged,
+    legal: Optional[ArrayXd] = None,
 ) -> Tuple[float, Ragged]:
     """The cross-entropy of the tags' probabilities with those of an earlier version of the model,
     on the tracks that it has. Tracks that were added since are left alone.
@@ -243,16 +347,31 @@ def imitate(
     scores (Ragged): Its scores. [N, K * (1 + 4M)]
     teacher (Model[List[Doc], Ragged]): The earlier version.
     teacher_scores (Ragged): Its scores.
+    legal (Optional[ArrayXd]): Which tags each row can have, by default all, for either of them.
+        [N, 1 + 4M]
     RETURNS (Tuple[float, Ragged]): The loss, less the teacher's entropy, and the gradient.
     """
     xp = model.ops.xp
     layout, old = get_layout(model), get_layout(teacher)
+    scores, _ = take_memory(model, scores, output_width(model))
+    teacher_scores, _ = take_memory(teacher, teacher_scores, output_width(teacher))
+    scores, rows = take_apart(model, scores, layout.width)
+    teacher_scores, teacher_rows = take_apart(teacher, teacher_scores, old.width)
     X, T = _on_tracks(layout, scores), _on_tracks(old, teacher_scores)
+    if legal is not None:
+        X = tracks.mask_scores(model.ops, X, legal)
+        T = tracks.mask_scores(model.ops, T, legal[:, : old.n_tags])
     d_scores = xp.zeros_like(X)
     ours, theirs = _log_softmax(xp, X[:, : old.n_tracks, : old.n_tags]), _log_softmax(xp, T)
     d_scores[:, : old.n_tracks, : old.n_tags] = xp.exp(ours) - xp.exp(theirs)
     loss = (xp.exp(theirs) * (theirs - ours)).sum()
-    return float(loss), Ragged(d_scores.reshape((-1, layout.width)), scores.lengths)
+    d_ragged = Ragged(d_scores.reshape((-1, layout.width)), scores.lengths)
+    if rows is not None and teacher_rows is not None:
+        lengths = model.ops.to_numpy(scores.lengths).tolist()
+        found = _decode(teacher, lengths, teacher_scores, "viterbi", 0.5)
+        part, d_rows = imitate_links(model, rows, teacher, teacher_rows, old.labels, lengths, found)
+        loss, d_ragged = loss + part, put_together(model.ops, d_ragged, d_rows)
+    return float(loss), d_ragged
 
 
 def _log_softmax(xp: Any, X: Floats3d) -> Floats3d:
@@ -266,16 +385,35 @@ def find(
     scores: Ragged,
     decoder: str,
     threshold: float,
+    legal: Optional[numpy.ndarray] = None,
 ) -> Found:
     """Find the entities, see `tracks.decode`. The scores come to the CPU once.
 
     model (Model[List[Doc], Ragged]): The model.
     lengths (Sequence[int]): The number of tokens of each document.
     scores (Ragged): The scores. [N, K * (1 + 4M)]
-    decoder (str): "viterbi" or "posterior".
+    decoder (str): "viterbi" or "posterior"; "nearest" asks the memory alone.
     threshold (float): For "posterior".
+    legal (Optional[numpy.ndarray]): Which tags each row can have, by default all. [N, 1 + 4M]
     RETURNS (Found): The entities.
     """
+    labels = get_layout(model).labels
+    scores, said = take_memory(model, scores, output_width(model))
+    scores, rows = take_apart(model, scores, get_layout(model).width)
+    found = _decode(model, lengths, scores, decoder, threshold, legal, said)
+    return found if rows is None else find_links(model, labels, lengths, found, rows)
+
+
+def _decode(
+    model: Model[InT, OutT],
+    lengths: Sequence[int],
+    scores: Ragged,
+    decoder: str,
+    threshold: float,
+    legal: Optional[numpy.ndarray] = None,
+    said: Optional[Floats2d] = None,
+) -> Found:
+    """Find the entities without their links, see `find`."""
     layout = get_layout(model)
     transitions = get_transitions(model.get_ref("crf").layers[0])
     if transitions is not None:
@@ -285,9 +423,12 @@ def find(
                 "The transitions of the CRF are not finite (NaN or infinite): training diverged. "
                 "Lower the learning rate or clip gradients, and train again."
             )
-    X = model.ops.to_numpy(scores.dataXd)
+    X = model.ops.to_numpy(scores.dataXd).reshape((-1, layout.n_tracks, layout.n_tags))
+    if legal is not None:
+        X = tracks.mask_scores(NumpyOps(), X, legal)
+    X, transitions, decoder = consult(model, X, lengths, transitions, said, decoder)
     return tracks.decode(
-        X.reshape((-1, layout.n_tracks, layout.n_tags)),
+        X,
         lengths,
         layout.track_labels(),
         transitions=transitions,
@@ -305,4 +446,13 @@ def check(model: Model[InT, OutT]) -> Optional[str]:
             f"its heads have {heads.get_param('W').shape[0]} outputs, but its "
             f"{len(layout.labels)} labels on {layout.n_tracks} tracks need {layout.width}"
         )
-    return None
+    return check_links(model, layout.labels) or check_memory(model, layout)
+
+
+# What a model with a memory answers to besides.
+MEMORY_FUNCTIONS: Dict[str, Any] = {
+    "remember": remember,
+    "forget": forget,
+    "describe_memory": describe_memory,
+    "set_memory": set_memory,
+}

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy
@@ -6,7 +7,7 @@ from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
 from ..annotations import Gold
-from ..models.tagger import get_layout
+from ..models.tagger import MEMORY_FUNCTIONS, output_width
 from ..tracks import Found, Lost
 from .objective import Objective
 from .terms import ContrastTerm, Part, Reading
@@ -21,7 +22,8 @@ def build_joint_tagger(tagger: Model[List[Doc], Ragged], objective: Objective) -
         number of tokens, as the tagger's loss is a sum over tokens.
     RETURNS (Model[List[Doc], Ragged]): The model.
     """
-    if "layout" not in tagger.attrs:
+    # One of pieces has the layout, too, and no rows of tokens before its heads.
+    if "layout" not in tagger.attrs or tagger.layers[0] is not tagger.get_ref("tok2vec"):
         raise ValueError("The tagger of JointTagger must be a MultiHeadTagger.")
     terms = []
     for term in objective.terms:
@@ -51,6 +53,8 @@ def build_joint_tagger(tagger: Model[List[Doc], Ragged], objective: Objective) -
     )
     model.set_ref("tagger", tagger)
     model.attrs["terms"] = terms
+    if "decoders" in tagger.attrs:
+        model.attrs["decoders"] = tagger.attrs["decoders"]
     return model
 
 
@@ -140,7 +144,7 @@ def _learn(model: Model, gold: Sequence[Gold], both: Ragged) -> Tuple[float, Rag
 
 def _split(tagger: Model, both: Ragged) -> Tuple[Ragged, Floats2d]:
     """The scores of the tagger, and the rows beside them, if there are any."""
-    width = get_layout(tagger).width
+    width = output_width(tagger)
     data = both.dataXd
     return Ragged(tagger.ops.xp.ascontiguousarray(data[:, :width]), both.lengths), data[:, width:]
 
@@ -167,6 +171,12 @@ def _check(model: Model) -> Optional[str]:
     return tagger.attrs["check"](tagger)
 
 
+def _ask(name: str, model: Model, *args: Any, **kwargs: Any) -> Any:
+    """Have the tagger answer."""
+    tagger = model.get_ref("tagger")
+    return tagger.attrs[name](tagger, *args, **kwargs)
+
+
 _DELEGATES: Dict[str, Any] = {
     "fit": _fit,
     "labels": _labels,
@@ -175,4 +185,5 @@ _DELEGATES: Dict[str, Any] = {
     "imitate": _imitate,
     "find": _find,
     "check": _check,
+    **{name: partial(_ask, name) for name in MEMORY_FUNCTIONS},
 }

@@ -165,7 +165,8 @@ def choose_documents(
     places = list(range(len(cases)))
     if len(cases) > most or sum(len(case.text) for case in cases) > MOST_CHARACTERS:
         places.sort(key=interest)
-    kept, room = [], MOST_CHARACTERS
+    kept: List[int] = []
+    room = MOST_CHARACTERS
     for place in places[:most]:
         if kept and len(cases[place].text) > room:
             continue

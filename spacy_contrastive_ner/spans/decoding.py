@@ -34,14 +34,15 @@ def decode(ops: Ops, margins: Margins, least: numpy.ndarray) -> Found:
         widths.append(numpy.full(len(row), w))
     if not starts:
         none = numpy.zeros(0, dtype="int64")
-        return Found(none, none, none, none, numpy.zeros(0, dtype="float32"))
+        return Found(none, none, none, none, numpy.zeros(0, dtype="float32"), none)
     start, label = (ops.to_numpy(xp.concatenate(parts)) for parts in (starts, labels))
     value = ops.to_numpy(xp.concatenate(values))
     text = texts.text[start]
     token = start - texts.first[text] - 1
     end = token + numpy.concatenate(widths) + 1
     order = numpy.lexsort((label, -end, token, text))
-    return Found(*(column[order] for column in (text, token, end, label, value)))
+    apart = numpy.zeros(len(text), dtype="int64")
+    return Found(text, token, end, label, value, apart).take(order)
 
 
 def choose(found: Found, over: numpy.ndarray, decoder: str) -> Found:
@@ -60,4 +61,4 @@ def choose(found: Found, over: numpy.ndarray, decoder: str) -> Found:
     for some in numpy.split(numpy.arange(len(over)), borders):
         spans = list(zip(found.start[some].tolist(), found.end[some].tolist()))
         keep.extend(some[view(spans, over[some])].tolist() if len(some) else [])
-    return Found(*(column[keep] for column in found))
+    return found.take(keep)

@@ -125,7 +125,7 @@ def test_the_output_is_no_folder(tmp_path):
     fails(tmp_path / "file" / "a.cfg")
 
 
-@pytest.mark.parametrize("system", ["sng", "CoNER", ""])
+@pytest.mark.parametrize("system", ["SNG", "CoNER", ""])
 def test_unknown_system(tmp_path, system):
     message = fails(tmp_path / "a.cfg", "--system", system)
     assert f"There is no system {system!r}" in message and ", ".join(SYSTEMS) in message

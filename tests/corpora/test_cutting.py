@@ -342,3 +342,40 @@ def test_groups_are_read_once(monkeypatch):
     made, real = [], cutting._Group
     monkeypatch.setattr(cutting, "_Group", lambda group: made.append(1) or real(group))
     assert len(cut(doc, 2).docs) >= 150 and len(made) == 1
+
+
+def linked(doc, *fragments, id="1"):
+    return [Span(doc, start, end, "A", span_id=id) for start, end in fragments]
+
+
+def test_fragments_stay_together_where_they_can():
+    doc = make(10)
+    doc.spans["sc"] = linked(doc, (4, 5), (7, 8))
+    assert find_borders(doc, 6) == [0, 4, 10]
+    assert not cut(doc, 6).parted
+    # Spans are not cut for it.
+    doc.spans["sc"] = [*linked(doc, (4, 5), (7, 8)), Span(doc, 0, 5, "B")]
+    assert find_borders(doc, 6) == [0, 6, 10]
+    pieces = cut(doc, 6)
+    assert triples(pieces.parted) == [(4, 8, "A")] and not pieces.lost
+    assert [describe(s)[:3] for s in pieces.docs[1].spans["sc"]] == [(1, 2, "A")]
+    # An id that is all over the document keeps nothing together.
+    doc.spans["sc"] = [*linked(doc, (0, 1), (9, 10)), Span(doc, 4, 7, "B")]
+    assert find_borders(doc, 6) == [0, 4, 10]
+
+
+def test_parted_entities_are_told_by_label():
+    doc = make(10)
+    doc.spans["sc"] = [*linked(doc, (0, 1), (9, 10)), *linked(doc, (1, 2), (2, 3), id="2")]
+    doc.spans["unknown"] = linked(doc, (0, 1), (9, 10))
+    losses = cutting.Losses()
+    losses.add(cut(doc, 6, "unknown"), "")
+    assert not losses.message(6, None)
+    message = losses.parted_message(6)
+    assert "fragments of 1 discontinuous entities" in message and "A 1" in message
+    # A fragment that is cut is lost, and told as such.
+    del doc.spans["unknown"]
+    doc.spans["sc"] = linked(doc, (0, 4), (5, 10))
+    losses = cutting.Losses()
+    losses.add(cut(doc, 3), "")
+    assert "2 of 2 spans are lost" in losses.message(3, None) and not losses.parted_message(3)

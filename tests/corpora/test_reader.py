@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 import spacy
 from confection import Config
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 
 from spacy_contrastive_ner.corpora import Mark, get_mark, set_mark
@@ -196,6 +196,18 @@ def test_what_is_lost_is_told_once(tmp_path):
         warnings.simplefilter("error")
         assert len(list(corpus(NLP))) == len(first) == 6
         list(Corpus(tmp_path / "x.spacy", max_length=8)(NLP))
+
+
+def test_parted_fragments_are_told_once(tmp_path):
+    doc = plain_doc(NLP.vocab, "a b c d e f g h", [])
+    doc.spans["sc"] = [Span(doc, i, i + 1, "ORG", span_id="1") for i in (0, 7)]
+    corpus = Corpus(save(tmp_path / "x.spacy", [doc]), max_length=4)
+    with pytest.warns(UserWarning, match="fragments of 1 discontinuous .* ORG 1") as told:
+        examples = list(corpus(NLP))
+    assert len(told) == 1 and [len(eg.reference.spans["sc"]) for eg in examples] == [1, 1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(corpus(NLP))
 
 
 def test_missing_key_reaches_the_pipe(tmp_path):

@@ -54,7 +54,7 @@ def test_nothing_found():
     for n_tokens in ([4, 0], [0]):
         some = rows[: sum(n_tokens) + len(n_tokens)]
         found = decode(OPS, Margins(OPS, some, n_tokens, space), numpy.full(3, numpy.inf))
-        assert [len(column) for column in found] == [0] * 5
+        assert [len(column) for column in found] == [0] * 6
 
 
 def test_texts_do_not_depend_on_one_another():
@@ -130,6 +130,7 @@ def test_flat_choice_is_the_best_of_all(first, second):
             )
         ),
         numpy.asarray([score for *_, score in first + second]),
+        numpy.zeros(len(first + second), dtype="int64"),
     )
     over = found.probability
     flat = choose(found, over, "flat")
