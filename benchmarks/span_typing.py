@@ -50,7 +50,10 @@ SYSTEMS: Dict[str, Dict[str, Any]] = {
     "default": {"model": {"tok2vec": common.TOK2VEC}},
     "sng": {"model": typer(WORDS, FINDER, dropout=0.2), "max_layers": 3},
     "sng-ngrams": {"model": typer(WORDS, NGRAMS, dropout=0.2)},
-    "sng-context": {"model": typer(common.TOK2VEC, FINDER, dropout=0.4, width=100), "max_layers": 3},
+    "sng-context": {
+        "model": typer(common.TOK2VEC, FINDER, dropout=0.4, width=100),
+        "max_layers": 3,
+    },
 }
 
 
