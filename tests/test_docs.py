@@ -33,7 +33,7 @@ RUN_HERE = {
     "developers.md": ["python"] * 6,
     "discontinuous.md": ["python"],
     "index.md": ["bash"],
-    "memory.md": ["python", "bash", "python"],
+    "memory.md": ["python", "bash", "python", "bash"],
     "recipes.md": [
         *("bash", "ini", "bash", "bash", "bash", "python", "bash", "python", "python"),
         *("ini", "ini", "bash", "bash", "python", "bash", "python", "bash"),

@@ -6,8 +6,7 @@ from spacy.cli._util import Arg, Opt, import_code
 from spacy.language import Language
 from wasabi import Printer
 
-from ..convert.summary import number, shorten
-from ..evaluation.console import examples_of, render, render_short
+from ..evaluation.console import oddities, render, render_short
 from ..evaluation.evaluate import Settings
 from ..evaluation.gold import Gold, Source, read_corpus, training_of
 from ..evaluation.predictor import (
@@ -18,6 +17,13 @@ from ..evaluation.predictor import (
 from ..evaluation.typing import find_candidates
 from ..files import write_atomically
 from .app import app
+from .episodes import (
+    EPISODES_FORMAT,
+    EPISODES_VERSION,
+    plan_episodes,
+    score_episodes,
+    tell_episodes,
+)
 from .gpu import use_gpu_or_cpu
 from .model_scores import (
     FORMAT,
@@ -74,6 +80,23 @@ def evaluate_cli(
         "--protocol",
         help="detection: entities are looked for in all texts. oracle-typing: gold spans are given and only their labels asked for, as some publish it. honest-typing: the same, beside baselines (needs --train)",
     ),
+    episodes: Optional[int] = Opt(
+        None,
+        "--episodes",
+        min=1,
+        help="Few-shot episodes, drawn from DATA: so many are run and scored",
+    ),
+    ways: Optional[int] = Opt(None, "--ways", min=1, help="Labels in an episode [default: 5]"),
+    shots: Optional[int] = Opt(
+        None, "--shots", min=1, help="Mentions of each label that are shown [default: 5]"
+    ),
+    queries: Optional[int] = Opt(
+        None, "--queries", min=1, help="Mentions of each label to be found [default: 5]"
+    ),
+    seed: Optional[int] = Opt(None, "--seed", help="Another one draws others [default: 0]"),
+    with_heads: bool = Opt(
+        False, "--with-heads", help="In episodes, trained heads have a say beside the memory"
+    ),
     pipe: Optional[str] = Opt(
         None, "--pipe", "-p", help="Pipe to score [default: the contrastive_ner of the model]"
     ),
@@ -114,6 +137,9 @@ def evaluate_cli(
 
     With --protocol oracle-typing or honest-typing gold spans are given, and only
     their labels are asked for. What comes out is no F1 of recognised entities.
+
+    With --episodes labels of DATA are shown to the pipe in a few documents and
+    looked for in others, without training, again and again.
     """
     import_code(code_path)
     try:
@@ -121,6 +147,12 @@ def evaluate_cli(
             raise ValueError("--ents scores doc.ents on both sides: leave out --spans-key.")
         rest = {"--rare": rare, "--rare-labels": rare_labels, "--few-shot-labels": few_shot_labels}
         check_protocol(protocol, train, rest)
+        others = {
+            **{"--protocol": protocol is not Protocol.detection, "--against": against},
+            **{"--train": train, **rest, "--ents": ents, "--n-process": n_process > 1},
+            "--batch-size": batch_size,
+        }
+        plan = plan_episodes(episodes, ways, shots, queries, seed, with_heads, others)
         check_inputs(data_path, against, train)
         check_output(output, [data_path, against, train])
         use_gpu_or_cpu(use_gpu, silent)
@@ -130,37 +162,29 @@ def evaluate_cli(
         settings = Settings(rare, _names(rare_labels), _names(few_shot_labels))
         corpora = read_corpora(data_path, against, encoding, nlp, source)
         known = None if train is None else read_corpus(train, nlp.vocab, source, TRAINING)[0]
-        if protocol is Protocol.detection:
+        if plan is not None:
+            head = {"format": EPISODES_FORMAT, "version": EPISODES_VERSION, "protocol": "episodes"}
+            scored = [score_episodes(nlp, corpora[0], target, plan, gold_tokens, silent)]
+        elif protocol is Protocol.detection:
             how = {"batch_size": batch_size, "n_process": n_process, "use_tokens": gold_tokens}
-            head = {"format": FORMAT, "version": VERSION}
+            head = {"format": FORMAT, "version": VERSION, "protocol": protocol.value}
             scored = _detect(nlp, corpora, target, source, settings, known, how, silent)
         else:
-            head = {"format": TYPING_FORMAT, "version": TYPING_VERSION}
+            head = {"format": TYPING_FORMAT, "version": TYPING_VERSION, "protocol": protocol.value}
             known = known if protocol is Protocol.honest_typing else None
             scored = [
                 score_typing(nlp, some, target, known, gold_tokens, silent) for some in corpora
             ]
-        result = {
-            **head,
-            "protocol": protocol.value,
-            "model": describe_model(nlp, model, target),
-            **scored[0],
-            "against": scored[1] if len(scored) > 1 else None,
-        }
+        result = {**head, "model": describe_model(nlp, model, target), **scored[0]}
+        if plan is None:
+            result["against"] = scored[1] if len(scored) > 1 else None
         if output is not None:
             text = json.dumps(result, ensure_ascii=False, indent=2)
             write_atomically(output, f"{text}\n".encode())
     except (ValueError, OSError) as error:
         Printer().fail("The model was not evaluated", str(error), exits=1)
     if not silent:
-        if protocol is Protocol.detection:
-            _tell(result)
-        else:
-            tell_typing(result)
-            if result["against"] is not None:
-                tell_typing(
-                    {**result["against"], "protocol": f"{protocol.value}, character offsets"}
-                )
+        _tell_protocol(result)
         if output is not None:
             Printer().good(f"All scores are in {output}")
 
@@ -191,6 +215,19 @@ def _names(text: str) -> List[str]:
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
+def _tell_protocol(result: Dict[str, Any]) -> None:
+    """Print what there is of this protocol."""
+    if result["format"] == EPISODES_FORMAT:
+        tell_episodes(result)
+    elif result["format"] == FORMAT:
+        _tell(result)
+    else:
+        tell_typing(result)
+        if result["against"] is not None:
+            protocol = f"{result['protocol']}, character offsets"
+            tell_typing({**result["against"], "protocol": protocol})
+
+
 def _tell(result: Dict[str, Any]) -> None:
     """Print all, and what is out of the ordinary."""
     print(render(result))
@@ -202,34 +239,6 @@ def _tell(result: Dict[str, Any]) -> None:
 
 
 def _tell_oddities(found: Dict[str, Any]) -> None:
-    """Say what a score may be low for, and what was not scored."""
-    msg, data = Printer(), found["data"]
-    if found["candidates"] is not None:
-        looked = found["candidates"]
-        recall = "-" if looked["recall"] is None else f"{100 * looked['recall']:.2f}"
-        msg.info(
-            f"Candidate recall {recall}: of {number(looked['gold'])} gold spans the pipe looked at "
-            f"{number(looked['found'])}, among {number(looked['proposed'])} spans. The others it must miss."
-        )
-    if data["not_annotated"]:
-        msg.info(
-            f"Documents without {found['scored']['gold']}, which are not annotated and not scored: "
-            f"{number(data['not_annotated'])}"
-        )
-    if data["empty"]:
-        msg.info(f"Documents without any words: {number(data['empty'])}")
-    for name, count in data["mended"].items():
-        msg.warn(f"{name}: {number(count)}")
-    if found["unjudged"]:
-        msg.info(f"Predictions where annotation is unknown, not scored: {found['unjudged']:,}")
-    if found["unknown_labels"]:
-        names = ", ".join(f"{shorten(k)} ({n:,})" for k, n in found["unknown_labels"].items())
-        msg.warn(
-            f"Labels of the gold that the model does not know, so that they are missed: {names}"
-        )
-    if data["other_tokens"]:
-        msg.info(f"Documents that the model cuts into other tokens: {data['other_tokens']:,}")
-    unreachable = found["unreachable"]
-    if unreachable["count"]:
-        title = f"Gold that cuts a token of the model and is missed: {unreachable['count']:,}"
-        msg.warn(title, "\n".join(examples_of(unreachable)))
+    msg = Printer()
+    for is_bad, text, examples in oddities(found):
+        (msg.warn if is_bad else msg.info)(text, "\n".join(examples) or None)

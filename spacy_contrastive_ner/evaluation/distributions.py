@@ -2,7 +2,7 @@
 
 import math
 from itertools import product
-from typing import List, NamedTuple, Optional, Sequence
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,35 @@ def t_tails(t: float, df: float) -> float:
     with so many degrees of freedom.
     """
     return incomplete_beta(df / (df + t * t), df / 2.0, 0.5)
+
+
+def t_value(level: float, df: float) -> float:
+    """RETURNS (float): The value between which and its negative Student's distribution with so many
+    degrees of freedom has this share, such as 0.95.
+    """
+    low, high = 0.0, 1.0
+    while t_tails(high, df) > 1.0 - level:
+        high *= 2.0
+    # Halved until nothing is between the two any more.
+    while low < (middle := (low + high) / 2.0) < high:
+        low, high = (middle, high) if t_tails(middle, df) > 1.0 - level else (low, middle)
+    return high
+
+
+def interval_of_mean(values: Sequence[float], level: float = 0.95) -> Optional[Tuple[float, float]]:
+    """Tell where the mean of many such values may lie, if they are drawn independently and their mean is
+    normally distributed.
+
+    values (Sequence[float]): The values.
+    level (float): How often the mean lies in such an interval.
+    RETURNS (Optional[Tuple[float, float]]): Its borders, None with fewer than two values.
+    """
+    some = np.asarray(values, dtype="float64")
+    n = len(some)
+    if n < 2:
+        return None
+    half = t_value(level, n - 1) * float(some.std(ddof=1)) / math.sqrt(n)
+    return float(some.mean()) - half, float(some.mean()) + half
 
 
 def normal_tails(z: float) -> float:

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from spacy_contrastive_ner.evaluation.distributions import (
     holm,
     incomplete_beta,
+    interval_of_mean,
     normal_tails,
     paired_t,
     share_of,
     sign_flip,
     t_tails,
+    t_value,
     wilcoxon,
 )
 
@@ -164,3 +166,23 @@ def test_scipy_agrees():
     tied = np.round(rng.normal(0.1, 1.0, size=90), 1)
     expected = stats.wilcoxon(tied[tied != 0], method="asymptotic", correction=False)
     assert wilcoxon(tied).p == pytest.approx(expected.pvalue)
+
+
+@pytest.mark.parametrize(
+    "level, df, value",
+    [(0.95, 1, 12.7062), (0.95, 9, 2.26216), (0.99, 30, 2.75), (0.5, 4, 0.740697)],
+)
+def test_t_values_are_those_of_tables(level, df, value):
+    assert t_value(level, df) == pytest.approx(value, rel=1e-5)
+    assert t_tails(t_value(level, df), df) == pytest.approx(1 - level, abs=1e-9)
+
+
+def test_interval_of_mean():
+    low, high = interval_of_mean([1.0, 2.0, 3.0, 4.0])
+    # 2.5 ± 3.18245 * 1.29099 / 2
+    assert (low, high) == pytest.approx((0.44574, 4.55426), abs=1e-4)
+    assert interval_of_mean([3.0, 3.0]) == (3.0, 3.0) and interval_of_mean([3.0]) is None
+    # It holds the true mean as often as it says.
+    draws = np.random.default_rng(0).normal(size=(400, 5))
+    hits = [a <= 0 <= b for a, b in map(interval_of_mean, draws)]
+    assert 0.91 < np.mean(hits) < 0.98
