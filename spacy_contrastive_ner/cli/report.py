@@ -1,7 +1,7 @@
 import json
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from spacy.cli._util import Arg, Opt, import_code
 from spacy.language import Language
@@ -9,11 +9,14 @@ from tqdm import tqdm
 from wasabi import Printer
 
 from ..evaluation.analysis.study import Study, study
+from ..evaluation.console import oddities
 from ..evaluation.evaluate import Settings
 from ..evaluation.gold import Source, read_corpus, read_texts, training_of
 from ..evaluation.predictor import Pipe, choose_pipe, encoder_weights, source_of
+from ..evaluation.typing import find_candidates
 from ..report.build import MOST_DOCUMENTS, Subject, build
 from ..report.folder import check_folder, write_folder
+from ..report.results import results_section
 from .app import app
 from .gpu import use_gpu_or_cpu
 from .model_scores import (
@@ -28,6 +31,7 @@ from .model_scores import (
     settle_labels,
 )
 from .signals import ending_cleanly
+from .typing_protocols import Protocol
 
 # What draws figures and computes what stands in them.
 NEEDED = ("matplotlib", "sklearn", "scipy")
@@ -116,15 +120,16 @@ def report_cli(
         use_gpu_or_cpu(use_gpu, silent)
         given = _Given(data_path, spans_key, missing_key, rare, train, batch_size, silent)
         subject, notes = _look(model, pipe, before, given)
-        nlp = subject.nlp
         subject = subject._replace(
-            stage1=stage1 or _stage_one_of(nlp),
+            stage1=stage1 or _stage_one_of(subject.nlp),
+            is_stage1_named=stage1 is not None,
             log=log or _log_of(model),
             most_documents=most_documents,
             seed=seed,
         )
         if scores is not None:
             subject = subject._replace(scores=_read_scores(scores, subject))
+        notes += _oddities(subject.scores)
         with _Steps(silent) as steps:
             built = build(subject._replace(notes=notes), steps.begin)
             steps.begin("writing")
@@ -199,10 +204,11 @@ def _look(
         # The other model may call its pipe otherwise.
         other = choose_pipe(old, pipe if pipe in old.pipe_names else None)
         place = Source(source.gold_key, other.key, source.missing_key)
-        subject = subject._replace(
-            before=_study(old, other, place, corpus, annotated, settings, given, False),
-            before_name=before,
-        )
+        try:
+            found = _study(old, other, place, corpus, annotated, settings, given, False)
+        except ValueError as error:
+            raise ValueError(f"{before}, for --before: {error}") from error
+        subject = subject._replace(before=found, before_name=before)
     return subject, notes
 
 
@@ -250,22 +256,31 @@ def _study(
         )
 
 
+def _oddities(scores: Optional[Mapping[str, Any]]) -> List[str]:
+    """What scores may be low for, and what was not scored."""
+    found = oddities(scores) if scores is not None else ()
+    return [f"{text}{': ' * bool(some)}{'; '.join(some)}." for _, text, some in found]
+
+
 def _scores(
     nlp: Language, model: str, target: Pipe, source: Source, corpus: Corpus, found: Study
 ) -> Optional[Dict[str, Any]]:
     """What `contrastive evaluate` would write."""
     if found.evaluation is None:
         return None
+    looked = find_candidates(nlp, corpus.golds, target)
     return {
         "format": FORMAT,
         "version": VERSION,
+        "protocol": Protocol.detection.value,
         "model": describe_model(nlp, model, target),
         **describe_scores(found.evaluation, found.speed, corpus, target, source),
+        "candidates": None if looked is None else looked.as_dict(),
         "against": None,
     }
 
 
-def _read_scores(path: Path, subject: Subject) -> Dict[str, Any]:
+def _read_scores(path: Path, subject: Subject) -> Mapping[str, Any]:
     """Read what `evaluate` wrote, and stop if it is about something else."""
     try:
         found = json.loads(path.read_text(encoding="utf8"))
@@ -273,21 +288,31 @@ def _read_scores(path: Path, subject: Subject) -> Dict[str, Any]:
         raise ValueError(f"{path}, for --scores, is no JSON ({error}).") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise ValueError(
-            f"{path}, for --scores, was not written by `contrastive evaluate --output`."
+            f"{path}, for --scores, was not written by `contrastive evaluate --output`, or by one "
+            "of its protocols for typing. Leave out --scores, or evaluate the model without --protocol."
         )
     own = subject.scores
     if own is None:
         raise ValueError(f"{path} holds scores, but the data have no gold. Leave out --scores.")
-    if found["data"].get("digest") != own["data"]["digest"]:
+    try:
+        list(oddities(found)), results_section(found, ())
+        about, micro = dict(found["data"]), dict(found["micro"])
+        model = found["model"]["path"]
+    # Somebody may have edited it.
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
-            f"{path} holds scores on other data ({found['data'].get('path')}). Leave out --scores, "
+            f"{path}, for --scores, is damaged ({error!r:.100}). Leave out --scores, or evaluate the "
+            "model again."
+        ) from error
+    if about.get("digest") != own["data"]["digest"]:
+        raise ValueError(
+            f"{path} holds scores on other data ({about.get('path')}). Leave out --scores, "
             "or evaluate the model on the same data."
         )
-    if found["micro"] != own["micro"]:
+    if micro != own["micro"]:
         raise ValueError(
-            f"{path} holds the scores of another model ({found['model'].get('path')}): it finds "
-            f"{found['micro']['right']:,} of {found['micro']['support']:,} spans, this one "
-            f"{own['micro']['right']:,}. Leave out --scores, or evaluate this one."
+            f"{path} holds the scores of another model ({model}): it finds {micro['right']:,} of "
+            f"{micro['support']:,} spans, this one {own['micro']['right']:,}. Leave out --scores, or evaluate this one."
         )
     return found
 

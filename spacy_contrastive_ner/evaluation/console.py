@@ -1,6 +1,6 @@
 """An evaluation as tables for the console."""
 
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from wasabi import Printer, table
 
@@ -163,6 +163,61 @@ def _confusions(found: Mapping[str, Any]) -> List[str]:
     header = ("Gold", "Predicted", "Count")
     text = table(rows, header=header, divider=True, aligns=("l", "l", "r"), max_col=70)
     return [_divider("Most frequent confusions of labels"), text.strip("\n")]
+
+
+class Oddity(NamedTuple):
+    """Something out of the ordinary.
+
+    is_bad (bool): Whether a score is low for it, and somebody may want to do something about it.
+    text (str): What it is.
+    examples (Sequence[str]): Examples, if there are any.
+    """
+
+    is_bad: bool
+    text: str
+    examples: Sequence[str] = ()
+
+
+def oddities(found: Mapping[str, Any]) -> Iterator[Oddity]:
+    """Say what a score may be low for, and what was not scored.
+
+    found (Mapping[str, Any]): The evaluation, as it is written as JSON.
+    YIELDS (Oddity): What is out of the ordinary.
+    """
+    data, looked = found["data"], found.get("candidates")
+    if looked is not None:
+        recall = "-" if looked["recall"] is None else f"{100 * looked['recall']:.2f}"
+        yield Oddity(
+            False,
+            f"Candidate recall {recall}: of {number(looked['gold'])} gold spans the pipe looked at "
+            f"{number(looked['found'])}, among {number(looked['proposed'])} spans. The others it must miss.",
+        )
+    if data["not_annotated"]:
+        yield Oddity(
+            False,
+            f"Documents without {found['scored']['gold']}, which are not annotated and not scored: "
+            f"{number(data['not_annotated'])}",
+        )
+    if data["empty"]:
+        yield Oddity(False, f"Documents without any words: {number(data['empty'])}")
+    for name, count in data["mended"].items():
+        yield Oddity(True, f"{name}: {number(count)}")
+    if found["unjudged"]:
+        unjudged = number(found["unjudged"])
+        yield Oddity(False, f"Predictions where annotation is unknown, not scored: {unjudged}")
+    if found["unknown_labels"]:
+        names = ", ".join(f"{shorten(k)} ({n:,})" for k, n in found["unknown_labels"].items())
+        yield Oddity(
+            True,
+            f"Labels of the gold that the model does not know, so that they are missed: {names}",
+        )
+    if data["other_tokens"]:
+        n = number(data["other_tokens"])
+        yield Oddity(False, f"Documents that the model cuts into other tokens: {n}")
+    unreachable = found["unreachable"]
+    if unreachable["count"]:
+        title = f"Gold that cuts a token of the model and is missed: {number(unreachable['count'])}"
+        yield Oddity(True, title, examples_of(unreachable))
 
 
 def examples_of(unreachable: Mapping[str, Any]) -> List[str]:

@@ -52,6 +52,8 @@ class Subject(NamedTuple):
     before (Optional[Study]): What another model finds in the same documents.
     before_name (str): What that is called.
     stage1 (Optional[Path]): What `contrastive pretrain` wrote.
+    is_stage1_named (bool): Whether it was asked for. If it is only what a config names, it need not be
+        of this model: the place may have been written to since.
     log (Optional[Path]): What `spacy train` logged.
     most_documents (int): How many documents are on the page at most.
     seed (int): The seed of all that is drawn.
@@ -68,6 +70,7 @@ class Subject(NamedTuple):
     before: Optional[Study] = None
     before_name: str = ""
     stage1: Optional[Path] = None
+    is_stage1_named: bool = True
     log: Optional[Path] = None
     most_documents: int = MOST_DOCUMENTS
     seed: int = 0
@@ -127,16 +130,22 @@ def _makers(
     if subject.scores is not None:
         scores = subject.scores
         yield "results", lambda: results_section(scores, found.cases, subject.training)
-        if subject.before is not None:
-            before, names = subject.before, (subject.before_name, subject.name)
-            yield "gains", lambda: gains_section(before, found, names, seed)
     else:
         yield "results", lambda: _without_gold()
+    if subject.before is not None:
+        before, names = subject.before, (subject.before_name, subject.name)
+        yield "gains", lambda: gains_section(before, found, names, seed)
     yield "probabilities", lambda: probabilities_section(found, seed=seed)
     yield (
         "the space",
         lambda: space_section(
-            subject.nlp, subject.pipe, found.cases, stage1=subject.stage1, seed=seed, on_step=tell
+            subject.nlp,
+            subject.pipe,
+            found.cases,
+            stage1=subject.stage1,
+            must_fit=subject.is_stage1_named,
+            seed=seed,
+            on_step=tell,
         ),
     )
     yield "training", lambda: training_section(subject.nlp.config, subject.stage1, subject.log)

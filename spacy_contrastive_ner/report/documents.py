@@ -127,7 +127,7 @@ class _Writer:
         self.index["label"].append(self._label(mark["label"]))
         self.index["flags"].append(flags)
         # Seven digits, so that next to nothing and next to certain are not shown as 0 and 1.
-        known = float(score) if score is not None and score >= 0 else NOTHING
+        known = float(score) if score is not None and 0 <= score < float("inf") else NOTHING
         self.index["score"].append(round(known, 7))
 
 

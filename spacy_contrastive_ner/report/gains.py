@@ -1,6 +1,7 @@
 """What was gained and lost against another model."""
 
 from functools import partial
+from pathlib import PurePath
 from typing import List, Sequence, Tuple
 
 from ..convert.summary import number, shorten
@@ -13,6 +14,8 @@ from .panels import Panel, Section
 from .results import joined, percent
 
 SHOWN_LABELS = SHOWN_DOCUMENTS = 25
+# So long are names of models in figures.
+MOST_NAME = 30
 
 
 def gains_section(
@@ -39,7 +42,7 @@ def gains_section(
             [Panel("gains-f", "F of both models", absent="There are no gold entities.")],
         )
     found = gains_of(before, after, names, seed, draws)
-    first, second = (shorten(name) for name in names)
+    names = first, second = told_apart(*names)
     text = (
         f"What {second} gets right that {first} does not, and the other way round. Gained: gold spans "
         f"that {second} finds and {first} does not. Lost: those that {first} finds and {second} does "
@@ -50,11 +53,27 @@ def gains_section(
     return Section("gains", title, text, panels)
 
 
+def told_apart(first: str, second: str) -> Tuple[str, str]:
+    """RETURNS (Tuple[str, str]): The names of two models, so short that they have room in a figure, and
+    without the folders at the front that both are in, so that they are still told apart."""
+    one, other = (list(PurePath(name).parts) for name in (first, second))
+    while min(len(one), len(other)) > 1 and one[0] == other[0]:
+        one, other = one[1:], other[1:]
+    short = ["/".join(parts) for parts in (one, other)]
+    if any(len(name) > MOST_NAME for name in short):
+        # Most models are called model-best: what tells them apart is at the front.
+        while min(len(one), len(other)) > 1 and one[-1] == other[-1]:
+            one, other = one[:-1], other[:-1]
+        short = ["/".join(parts) for parts in (one, other)]
+    found = shorten(short[0], MOST_NAME), shorten(short[1], MOST_NAME)
+    return found if found[0] != found[1] or first == second else ("before", "after")
+
+
 def _differences(found: Gains, names: Sequence[str]) -> Panel:
     texts = [
         """On the left, F of both models: a circle before, a diamond after. On the right, by how much it
-        changed, with an interval: if other documents of the same kind were drawn, in 95 of 100 cases the
-        difference would lie about there. A filled point is hardly due to chance: if outputs were swapped
+        changed, with an interval: if documents are drawn anew from these, with replacement, the difference
+        lies in it in 95 of 100 draws. A filled point is hardly due to chance: if outputs were swapped
         between the models at random, so great a difference would come out in fewer than 5 of 100 cases,
         taking into account how many labels are looked at (p_holm). An empty one may be due to chance.""",
         " ".join(found.notes),
@@ -71,7 +90,8 @@ def _differences(found: Gains, names: Sequence[str]) -> Panel:
         f"{'hardly' if sure else 'perhaps'} due to chance."
     )
     draw = partial(differences_figure, found.overall, found.labels, names)
-    return Panel("gains-f", "F of both models", joined(texts), draw, alt, [found.overall], -1)
+    tables = [found.overall, found.labels]
+    return Panel("gains-f", "F of both models", joined(texts), draw, alt, tables, -1)
 
 
 def _changes(found: Gains) -> Panel:

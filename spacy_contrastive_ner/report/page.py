@@ -6,6 +6,7 @@ from functools import lru_cache
 from importlib.resources import files as package_files
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ..convert.summary import shorten
 from ..evaluation.figures.style import OTHER, RIGHT, WRONG, looks
 from ..evaluation.tables import Table
 from .documents import Browser, encode
@@ -26,6 +27,8 @@ SCATTER = "scatter"
 OUTSIDE = "outside of entities"
 JUDGED = {"right": (RIGHT, "o"), "wrong": (WRONG, "X"), "not judged": (OTHER, "s")}
 DOCUMENTS = ("documents", "Documents")
+# So much of a text is in a table on the page; the files have all.
+MOST_TEXT = 200
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -241,7 +244,7 @@ def _cell(value: Any, number: bool) -> str:
         return f"<td>{'yes' if value else 'no'}</td>"
     if isinstance(value, (int, float)):
         return f'<td class="number" data-value="{value!r}">{_shown(value)}</td>'
-    return f"<td>{isolated(value)}</td>"
+    return f"<td>{isolated(shorten(str(value), MOST_TEXT))}</td>"
 
 
 def _shown(value: float) -> str:

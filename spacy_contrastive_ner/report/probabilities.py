@@ -154,7 +154,7 @@ spans, with {LABEL_BINS} bins of equal counts. The table above has the numbers o
     worst = max(labels, key=lambda label: errors[label] or 0.0)
     alt = (
         f"Reliability diagrams of {len(labels)} labels. The greatest expected calibration error is "
-        f"that of {worst}, {errors[worst]:.3f}."
+        f"that of {shorten(worst, 40)}, {errors[worst]:.3f}."
     )
     table = _joined(bins)
     return Panel(name, title, text, lambda: label_reliability_figure(bins, errors), alt, [table])

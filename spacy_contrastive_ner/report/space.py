@@ -79,6 +79,7 @@ def space_section(
     cases: Sequence[Case],
     *,
     stage1: Optional[Path] = None,
+    must_fit: bool = True,
     seed: int = 0,
     on_step: Optional[Callable[[str], Any]] = None,
 ) -> Section:
@@ -87,15 +88,17 @@ def space_section(
     nlp (Language): The pipeline. It stays as it is.
     pipe (Pipe): The pipe.
     cases (Sequence[Case]): The documents. Without gold, the entities are those that were predicted.
-    stage1 (Optional[Path]): The weights of stage 1, or the folder that holds them. If they are not
-        those of this encoder, that is an error.
+    stage1 (Optional[Path]): The weights of stage 1, or the folder that holds them.
+    must_fit (bool): Whether it is an error if they are not those of this encoder. If not, it is said.
     seed (int): The seed of all that is drawn.
     on_step (Optional[Callable[[str], Any]]): Told what is done next.
     RETURNS (Section): The section.
     """
     tell = on_step or (lambda step: None)
     try:
-        space = look_into(nlp, pipe.name, cases, stage1=stage1, seed=seed, on_step=on_step)
+        space = look_into(
+            nlp, pipe.name, cases, stage1=stage1, must_fit=must_fit, seed=seed, on_step=on_step
+        )
     except NoEncoder as error:
         return _absent(str(error))
     if not space.vectors:

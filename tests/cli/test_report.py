@@ -1,6 +1,7 @@
 """`python -m spacy contrastive report`, called as a user calls it."""
 
 import errno
+import html
 import json
 import re
 import shutil
@@ -18,7 +19,7 @@ from spacy_contrastive_ner.evaluation.figures.style import as_svg, new_figure, s
 from spacy_contrastive_ner.report import folder as folder_module
 from spacy_contrastive_ner.report import panel_files
 
-from ..util import TEXTS, make_pipeline, train
+from ..util import TEXTS, TOK2VEC, make_examples, make_pipeline, train
 
 PATTERNS = [{"label": "PER", "pattern": "Anna"}, {"label": "GPE", "pattern": "Paris"}]
 HOSTILE = ("<script>alert(1)</script> met Anna", [(0, 1, "PER"), (2, 3, "PER")])
@@ -161,8 +162,9 @@ def test_without_gold(folder):
 
 
 def test_two_models_without_gold(folder, quick):
-    call("new", "bare.spacy", "out", "--before", "old")
-    assert "gains" not in sections(Path("out/index.html").read_text("utf8"))
+    told = call("new", "bare.spacy", "out", "--before", "old")
+    assert "F of both models: There are no gold entities" in told
+    assert "gains" in sections(Path("out/index.html").read_text("utf8"))
 
 
 @pytest.mark.parametrize(
@@ -186,6 +188,61 @@ def test_a_model_without_the_pipe(folder, quick):
     assert {"results", "gains", "documents"} <= set(sections(page))
     assert Path("out/figures/labels.svg").is_file() and "probabilit" in told
     assert not Path("out/figures/thresholds.svg").exists()
+
+
+def test_what_is_not_scored_is_said(folder, quick):
+    save("some.spacy", [TEXTS[1], ("nobody knows", None), ("Anna", [(0, 1, "NEW")])])
+    told = call("new", "some.spacy", "out")
+    page = Path("out/index.html").read_text("utf8")
+    for words in (
+        "Documents without doc.spans[&#x27;sc&#x27;], which are not annotated and not scored: 1.",
+        "Labels of the gold that the model does not know, so that they are missed: NEW (1).",
+    ):
+        assert words in page and html.unescape(words) in told
+
+
+def test_weights_of_stage_1_that_are_only_named_by_the_config(folder, quick):
+    """Somebody may have trained another encoder since, and stored it at the same place."""
+    other = make_pipeline(model={"tok2vec": {**TOK2VEC, "width": 16}})
+    other.initialize(lambda: make_examples(other))
+    Path("weights.bin").write_bytes(
+        other.get_pipe("contrastive_ner").model.get_ref("tok2vec").to_bytes()
+    )
+    nlp = spacy.load("new")
+    nlp.config["initialize"]["init_tok2vec"] = "weights.bin"
+    nlp.to_disk("named")
+    call("named", "gold.spacy", "out")
+    page = Path("out/index.html").read_text("utf8")
+    assert "The weights of stage 1 in weights.bin are none of the encoder" in page
+    assert "After stage 2: the encoder of the model." in page
+    Path("out").rename("first")
+    assert "weights.bin" in fails("named", "gold.spacy", "out", "--stage1", "weights.bin")
+
+
+def test_errors_tell_which_model_they_are_about(folder):
+    nlp = spacy.load("new")
+    for node in nlp.get_pipe("contrastive_ner").model.walk():
+        for name in node.param_names:
+            if node.has_param(name):
+                node.set_param(name, float("nan") * node.get_param(name))
+    nlp.to_disk("broken")
+    assert "made [contrastive_ner] The scores" in fails("broken", "gold.spacy", "out")
+    told = fails("new", "gold.spacy", "out", "--before", "broken")
+    assert "broken, for --before: [contrastive_ner] The scores of the model are not finite" in told
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"micro": None}, {"data": 1}, {"labels": []}, {"rare": 3}, {"model": "x"}, {"structure": {}}],
+    ids=str,
+)
+def test_damaged_scores(folder, change):
+    runner = CliRunner()
+    runner.invoke(app, ["contrastive", "evaluate", "new", "gold.spacy", "-o", "scores.json"])
+    found = json.loads(Path("scores.json").read_text("utf8"))
+    Path("bad.json").write_text(json.dumps({**found, **change}))
+    told = fails("new", "gold.spacy", "out", "--scores", "bad.json")
+    assert "bad.json, for --scores, is damaged" in told
 
 
 def test_not_more_documents_than_wanted(folder, quick):

@@ -3,7 +3,7 @@
 import re
 
 from spacy_contrastive_ner.evaluation.classes import Training
-from spacy_contrastive_ner.evaluation.console import examples_of, render, render_short
+from spacy_contrastive_ner.evaluation.console import examples_of, oddities, render, render_short
 from spacy_contrastive_ner.evaluation.evaluate import (
     Annotation,
     Document,
@@ -111,3 +111,30 @@ def test_examples_of_what_cannot_be_found():
     assert examples_of(evaluation()["unreachable"]) == [
         "DIS 1: 'h', characters 7 to 8 of document 'd'"
     ]
+
+
+def test_oddities():
+    found = {
+        "data": {
+            "not_annotated": 1200, "empty": 2, "mended": {"empty spans": 3}, "other_tokens": 4,
+        },
+        "scored": {"gold": "doc.spans['sc']"},
+        "candidates": {"recall": 0.5, "gold": 10, "found": 5, "proposed": 70},
+        "unjudged": 5,
+        "unknown_labels": {"NEW": 1},
+        "unreachable": evaluation()["unreachable"],
+    }  # fmt: skip
+    some = list(oddities(found))
+    assert [each.is_bad for each in some] == [False, False, False, True, False, True, False, True]
+    for (_, text, _), words in zip(
+        some,
+        ("Candidate recall 50.00: of 10", "are not annotated and not scored: 1,200", "words: 2",
+         "empty spans: 3", "unknown, not scored: 5", "does not know, so that they are missed: NEW (1)",
+         "other tokens: 4", "cuts a token of the model and is missed: 1"),
+    ):  # fmt: skip
+        assert words in text
+    assert some[-1].examples == examples_of(found["unreachable"])
+    nothing = {"data": {"not_annotated": 0, "empty": 0, "mended": {}, "other_tokens": 0}}
+    rest = {"unjudged": 0, "unknown_labels": {}, "unreachable": {"count": 0}}
+    # Earlier versions did not tell candidates.
+    assert list(oddities({**nothing, **rest})) == []

@@ -283,3 +283,30 @@ def test_no_documents(visit):
     opened = visit("none")
     opened.wait(".counter", "No document is like this.")
     opened.find(".text").send_keys("njpk")
+
+
+def test_a_search_that_is_under_way_does_not_outlive_a_reset(visit):
+    opened = visit("many")
+    counter = opened.text(".counter")
+    # The page is told that it has worked for long, and does not wake up again before it is let.
+    opened.run("""
+        const now = performance.now.bind(performance), wait = window.setTimeout.bind(window);
+        let more = 0;
+        window.held = [];
+        performance.now = () => now() + (more += 1000);
+        window.setTimeout = (call, ms) => (ms === undefined ? window.held.push(call) : wait(call, ms));
+        """)
+    opened.type("text", "document 1500 ")
+    end = time.monotonic() + 5
+    while not opened.run("return window.held.length"):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    opened.run(
+        "Array.from(document.querySelectorAll('#browser button')).find((e) => e.textContent === 'Reset').click()"
+    )
+    assert opened.text(".counter") == counter
+    while opened.run(
+        "const some = window.held.splice(0); some.forEach((call) => call()); return some.length"
+    ):
+        pass
+    assert opened.text(".counter") == counter

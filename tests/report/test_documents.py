@@ -139,3 +139,10 @@ def test_chunks_are_small():
 def test_nothing_to_write():
     index, chunks = encode([])
     assert chunks == index["ids"] == index["flags"] == []
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -1.0])
+def test_scores_that_are_none(score):
+    """The page is read as JSON, which has no such numbers."""
+    document = {**NESTED, "marks": [{**NESTED["marks"][2], "score": score}]}
+    assert encode([document]).table["score"] == [-1]

@@ -168,3 +168,11 @@ def test_halves_of_characters_can_be_written():
 
 def test_the_same_twice():
     assert page() == page()
+
+
+def test_long_texts_are_cut_in_tables():
+    table = Table.of("long", ["text", "n"], [["word " * 200_000, 1]])
+    panel = Panel("long", "Long", tables=[table], show=-1)
+    text = render_page("Title", [], [Section("any", "Any", "", [panel])])
+    assert "word word" in text and text.count("word ") < 100
+    assert table.as_csv().count("word") == 200_000

@@ -39,6 +39,8 @@ RIGHT, LABEL, MISSED, SPURIOUS, UNJUDGED = "right", "wrong label", "missed", "sp
 LONG, SHORT, SHIFTED, SPLIT, JOINED = "too long", "too short", "shifted", "split", "joined"
 ERRORS = (LABEL, LONG, SHORT, SHIFTED, SPLIT, JOINED, MISSED, SPURIOUS)
 KINDS = (RIGHT, *ERRORS, UNJUDGED)
+# So much of the text of a span is told.
+MOST_TEXT = 500
 
 
 class Verdict(NamedTuple):
@@ -147,7 +149,8 @@ class Errors(NamedTuple):
     errors (Table): Each error. What was paired is one row; each further piece has a row of its own
         with what it is a piece of. `start`, `end`, `text`, `nested`, `same_label_nested` (inside
         another one of its side, of the same label), `new` (its words were not annotated in training)
-        and `length` (in words) are about the gold span, or about the prediction if there is none.
+        and `length` (in words) are about the gold span, or about the prediction if there is none. Of
+        long texts the beginning is told.
         `score` is the probability of the prediction, `gold_score` that of the gold span, if it is
         known.
     kinds (Table): How many gold spans and predictions of each label are of which kind, and of how
@@ -301,12 +304,12 @@ def _error_rows(
             case.id,
             kind,
             *about[:2],
-            case.text[about[0] : about[1]],
+            _beginning(case.text, about),
             right[2] if right is not None else None,
             found[2] if found is not None else None,
             verdict.label_right,
             *(found[:2] if found is not None else (None, None)),
-            case.text[found[0] : found[1]] if found is not None else None,
+            _beginning(case.text, found) if found is not None else None,
             case.scores.get(found) if found is not None else None,
             score_of(case, right) if right is not None else None,
             about in inside[about_side].any,
@@ -314,6 +317,13 @@ def _error_rows(
             is_new(case.text, about, training),
             ruler.length(*about[:2]),
         ]
+
+
+def _beginning(text: str, span: Mention) -> str:
+    """The text of a span, cut off if it is long: each piece of a span has it in its row, and there may
+    be thousands of them."""
+    start, end, _ = span
+    return text[start:end] if end - start <= MOST_TEXT else f"{text[start : start + MOST_TEXT]}..."
 
 
 class Inside:

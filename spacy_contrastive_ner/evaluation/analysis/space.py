@@ -68,6 +68,7 @@ def look_into(
     cases: Sequence[Case],
     *,
     stage1: Optional[Path] = None,
+    must_fit: bool = True,
     seed: int = 0,
     on_step: Optional[Callable[[str], Any]] = None,
 ) -> Space:
@@ -77,6 +78,7 @@ def look_into(
     pipe (str): The pipe whose encoder it is about.
     cases (Sequence[Case]): The documents.
     stage1 (Optional[Path]): The weights of stage 1, or the folder that holds them.
+    must_fit (bool): Whether it is an error if they are not those of this encoder. If not, it is noted.
     seed (int): The seed of the draw.
     on_step (Optional[Callable[[str], Any]]): Told what is done next.
     RETURNS (Space): The space. Its sample may be empty.
@@ -84,7 +86,9 @@ def look_into(
     sample = draw_sample(cases, seed=seed)
     if not sample.points:
         return Space(sample, {}, {}, [])
-    states = encoder_states(nlp, pipe, cases, sample.points, stage1=stage1, on_step=on_step)
+    states = encoder_states(
+        nlp, pipe, cases, sample.points, stage1=stage1, must_fit=must_fit, on_step=on_step
+    )
     space = Space(sample, states.vectors, {name: TITLES[name] for name in states.vectors}, [])
     return only_finite(space._replace(notes=list(states.notes)))
 

@@ -64,6 +64,7 @@ def encoder_states(
     points: Sequence[Point],
     *,
     stage1: Optional[Path] = None,
+    must_fit: bool = True,
     on_step: Optional[Callable[[str], Any]] = None,
 ) -> States:
     """Encode the documents of some points by the encoder as it was before training, after stage 1,
@@ -75,6 +76,7 @@ def encoder_states(
     points (Sequence[Point]): Entities and tokens of them. The vector of an entity is the mean of
         those of its tokens.
     stage1 (Optional[Path]): The weights of stage 1, or the folder that holds them.
+    must_fit (bool): Whether it is an error if they are not those of this encoder. If not, it is noted.
     on_step (Optional[Callable[[str], Any]]): Told what is done next.
     RETURNS (States): The vectors.
     """
@@ -105,7 +107,12 @@ def encoder_states(
             )
         if weights is not None:
             tell("vectors after stage 1")
-            states.vectors[STAGE1] = _after_stage1(nlp, encoder, fresh, weights, vectors)
+            try:
+                states.vectors[STAGE1] = _after_stage1(nlp, encoder, fresh, weights, vectors)
+            except ValueError as error:
+                if must_fit:
+                    raise
+                states.notes.append(str(error))
         tell("vectors after stage 2")
         states.vectors[STAGE2] = vectors(nlp)
     return states

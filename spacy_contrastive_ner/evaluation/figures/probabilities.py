@@ -202,7 +202,9 @@ def _half(ax: "Axes", place: float, values: Floats, name: str, low: float) -> No
     colour, hatch, sign = SIDES[name]
     if not len(values):
         return
-    if len(values) < LEAST_DENSITY:
+    least = min(low, float(values.min()))
+    # Where only 1 is predicted there is no room for a shape.
+    if len(values) < LEAST_DENSITY or least >= 1.0:
         ax.plot(
             np.sort(values),
             np.full(len(values), place + 0.2 * sign),
@@ -212,7 +214,7 @@ def _half(ax: "Axes", place: float, values: Floats, name: str, low: float) -> No
             clip_on=False,
         )
         return
-    grid, height = density(values, min(low, float(values.min())), 1.0)
+    grid, height = density(values, least, 1.0)
     height = place + sign * 0.42 * height / height.max()
     ax.fill_between(
         grid, height, place, facecolor=colour, edgecolor=INK, hatch=hatch, alpha=0.7, linewidth=0.5

@@ -57,7 +57,9 @@ def looks(names: Sequence[str]) -> Dict[str, Look]:
 def name_text(text: str, length: int = 30) -> str:
     """RETURNS (str): A name as it can stand in a figure: on one line, cut off if it is long, and with
     nothing in it that would be taken for mathematics."""
-    return shorten(text, length).replace("$", r"\$")
+    name = shorten(text, length).replace("$", r"\$")
+    # matplotlib leaves what begins with a line out of legends.
+    return f" {name}" if name.startswith("_") else name
 
 
 @contextmanager

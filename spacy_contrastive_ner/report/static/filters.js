@@ -45,6 +45,8 @@ class Filters {
     for (const box of [this.nested, this.fresh]) if (box) box.checked = false;
     if (this.least) { this.least.value = 0; this.most.value = 1; }
     this.query.value = '';
+    // A search that is still under way comes too late.
+    this.search += 1;
     this.texts = null;
     this.apply();
   }

@@ -269,3 +269,13 @@ def test_kinds_with_the_wrong_label():
         ["too long", "A", 2, 1, 1, 0],
         ["too long", "B", 0, 1, 0, 1],
     ]
+
+
+def test_the_text_of_a_span_of_many_pieces_is_not_there_once_for_each():
+    text = "ab " * 2000
+    pieces = [(3 * i, 3 * i + 2, "A") for i in range(2000)]
+    table = errors_of([case_of([(0, len(text), "A")], pieces, text=text)]).errors
+    assert table.column("kind") == ["split"] * 2000
+    assert {record["end"] for record in table.records()} == {len(text)}
+    assert all(value.startswith("ab ab ") for value in table.column("text"))
+    assert len(table.as_csv()) < 1000 * len(table.rows)

@@ -4,6 +4,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
+from spacy_contrastive_ner.evaluation.analysis import study as module
 from spacy_contrastive_ner.evaluation.analysis.study import scores_of, study, study_docs
 from spacy_contrastive_ner.evaluation.evaluate import Settings
 from spacy_contrastive_ner.evaluation.gold import Source, gold_of
@@ -165,3 +166,22 @@ def test_the_same_span_twice():
     assert scores_of(doc, "sc") == {(0, 4, "PER"): 0.7}
     doc.spans["sc"].attrs["scores"] = [0.2]
     assert scores_of(doc, "sc") == scores_of(doc, "x") == scores_of(doc, None) == {}
+
+
+def test_places_of_tokens_are_there_once(nlp):
+    """They take more memory than all else."""
+    golds = golds_of(nlp)
+    golds[0] = golds[0]._replace(tokens=golds[0].tokens[1:])
+    golds[1] = golds[1]._replace(tokens=None)
+    found = run(nlp, golds)
+    same = [case.tokens is gold.tokens for case, gold in zip(found.cases, golds)]
+    assert same == [False, False, True, True] and found.speed.other_tokens == 1
+    assert [len(case.tokens) for case in found.cases] == [len(t.split()) for t, _ in TEXTS]
+
+
+def test_not_more_candidates_than_there_is_memory_for(nlp, monkeypatch):
+    monkeypatch.setattr(module, "MOST_CANDIDATES", 4)
+    found = run(nlp, golds_of(nlp))
+    assert len(found.cases[0].candidates) < 4
+    assert [case.candidates is not None for case in found.cases] == [True, True, False, False]
+    assert found.n_candidates == 2

@@ -153,6 +153,17 @@ def test_few_predictions_are_points_and_none_leaks():
     ]
 
 
+def test_nothing_but_certainty():
+    scores = {(i, i + 1, "A"): 1.0 for i in range(20)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = score_figure(scored_spans([make_case("1", list(scores)[:8], scores)]), 1.0)
+    points = [
+        line.get_xdata().tolist() for line in figure.axes[0].lines if len(line.get_xdata()) > 2
+    ]
+    assert points == [[1.0] * 8, [1.0] * 12]
+
+
 def test_places_are_all_drawn(found):
     outputs = label_outputs(found.cases)
     figure = outputs_figure(outputs, shown=2)

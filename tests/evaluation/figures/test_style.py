@@ -12,6 +12,7 @@ from spacy_contrastive_ner.evaluation.figures.style import (
     as_png,
     as_svg,
     looks,
+    name_text,
     new_figure,
     styled,
 )
@@ -65,3 +66,12 @@ def test_axes(rows, columns):
     with styled():
         figure, axes = new_figure(rows=rows, columns=columns)
     assert len(axes) == rows * columns and figure.axes == axes
+
+
+@pytest.mark.parametrize("name", ["_PER", "$x_1$", "a\nb", "PER"])
+def test_names_stand_in_legends(name):
+    with styled():
+        figure, (axes,) = new_figure()
+        axes.plot([0, 1], label=name_text(name))
+        figure.legend(*axes.get_legend_handles_labels())
+    assert f">{' '.join(name.split())}<" in as_svg(figure, "a").replace("> ", ">")
