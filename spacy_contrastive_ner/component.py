@@ -7,7 +7,6 @@ from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Ragged
@@ -30,6 +29,7 @@ from .given_spans import GivenSpans
 from .memory import keep_freed_memory
 from .remembering import Remembering
 from .settings import DEFAULT_SPANS_KEY, DEFAULTS, check_settings, overridden
+from .teaching import Teaching
 from .tracks.decoding import DECODERS
 
 
@@ -78,7 +78,7 @@ def make_contrastive_ner(
     )
 
 
-class ContrastiveNER(GivenSpans, Remembering, TrainablePipe):
+class ContrastiveNER(GivenSpans, Teaching, Remembering, TrainablePipe):
     """Recognises nested, overlapping and flat entities and gives each its probability."""
 
     def __init__(
@@ -180,7 +180,8 @@ class ContrastiveNER(GivenSpans, Remembering, TrainablePipe):
 
         label (str): The label.
         layers (Optional[int]): How many entities of the label may lie over each other. By default
-            what the data needs, or `max_layers` if the component is initialised already. A label that is there keeps the layers it has.
+            what the data needs, or `max_layers` if the component is initialised already. A label that
+            is there keeps the layers it has.
         description (Optional[str]): What the label means, for a model trained on descriptions.
         examples (Optional[Iterable[Span]]): Entities of the label, in documents that went through
             the pipeline. A label that is there is given new vectors.
@@ -197,44 +198,6 @@ class ContrastiveNER(GivenSpans, Remembering, TrainablePipe):
         self.model.attrs["add_label"](self.model, label, layers, self.cfg["max_layers"])
         self.vocab.strings.add(label)
         return 1
-
-    def _teach(self, label: str, description: Optional[str], examples: List[Span]) -> int:
-        """Add a label that the model knows at once."""
-        if "teach" not in self.model.attrs:
-            raise ValueError(
-                f"[{self.name}] {label!r} cannot be learned from a description or examples alone: "
-                "a tagger has to be trained. Use the architecture BiEncoder, or add the label "
-                "without them and train."
-            )
-        is_new = label not in self.labels
-        written = None if description is None else self._make_doc(description)
-        try:
-            self.model.attrs["teach"](self.model, label, examples, written)
-        except ValueError as error:
-            raise ValueError(f"[{self.name}] {label!r} was not added: {error}") from error
-        self.vocab.strings.add(label)
-        return int(is_new)
-
-    def calibrate(self, examples: Iterable[Example]) -> Dict[str, int]:
-        """Fit the probabilities to examples that the component was not trained on, such as those of
-        the dev set, label by label. For the architecture BiEncoder; those of a tagger are posteriors
-        of its model and have nothing to be fitted.
-
-        examples (Iterable[Example]): The examples, with predictions that went through the components
-            before this one.
-        RETURNS (Dict[str, int]): How many entities each label was fitted to.
-        """
-        if "calibrate" not in self.model.attrs:
-            raise ValueError(f"[{self.name}] Only the architecture BiEncoder can be calibrated.")
-        examples = list(examples)
-        gold = [self._gold(example) for example in examples]
-        docs = [example.predicted for example in examples]
-        return self.model.attrs["calibrate"](self.model, docs, gold)
-
-    def _make_doc(self, text: str) -> Doc:
-        """Tokenize a text as the language does."""
-        words = get_lang_class(self.vocab.lang or "xx")().make_doc(text)
-        return Doc(self.vocab, [t.text for t in words], [bool(t.whitespace_) for t in words])
 
     def predict(self, docs: Iterable[Doc]) -> Optional[Ragged]:
         """Score the documents, without modifying them.
@@ -265,9 +228,12 @@ class ContrastiveNER(GivenSpans, Remembering, TrainablePipe):
         found, labels = None, []
         if scores is not None:
             lengths = [len(doc) for doc in docs]
-            found = self.model.attrs["find"](
-                self.model, lengths, scores, cfg["decoder"], float(cfg["threshold"])
-            )
+            try:
+                found = self.model.attrs["find"](
+                    self.model, lengths, scores, cfg["decoder"], float(cfg["threshold"])
+                )
+            except ValueError as error:
+                raise ValueError(f"[{self.name}] {error}") from error
             labels = [self.vocab.strings.add(label) for label in self.labels]
         write_found(
             docs, self.key, found, labels, cfg["set_ents"], overwrite=bool(cfg["overwrite_ents"])

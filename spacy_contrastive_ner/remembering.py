@@ -5,12 +5,17 @@ from itertools import product
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy
+from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
+from thinc.api import Optimizer
 
 from .annotations import Gold
 from .checks import report_lost
+from .layers.memory import is_filled
 from .models.filling import Remembered
+from .models.listeners import has_listener
+from .models.memory import fingerprint, get_memory
 
 # What `tune_memory` tries.
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
@@ -19,8 +24,11 @@ TEMPERATURES = (0.01, 0.02, 0.05)
 # So many documents are predicted at once.
 BLOCK = 64
 
+# What is told only once, beside the losses of gold entities.
+SHARED = ("memory of a shared encoder", "")
 
-class Remembering:
+
+class Remembering(TrainablePipe):
     """The part of the pipe that has to do with memory. Its settings are those of the layer `Memory`."""
 
     name: str
@@ -72,6 +80,34 @@ class Remembering:
                 stacklevel=2,
             )
         return told
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update parameters. If the encoder changes, what is in the memory is of no use any more, and is
+        forgotten.
+
+        sgd (Optimizer): The optimizer.
+        """
+        memory = get_memory(self.model)
+        if memory is None or not is_filled(memory):
+            super().finish_update(sgd)
+            return
+        n_tokens, before = len(memory.get_param("rows")), fingerprint(self.model)
+        super().finish_update(sgd)
+        if fingerprint(self.model) != before:
+            self.forget()
+            warnings.warn(
+                f"[{self.name}] The memory of {n_tokens} tokens is empty from now on: training has changed "
+                "the encoder that their vectors are from. Fill it again afterwards, with remember(examples) "
+                "or `spacy contrastive remember`.",
+                stacklevel=2,
+            )
+        elif has_listener(self.model) and SHARED not in self._told:
+            self._told.add(SHARED)
+            warnings.warn(
+                f"[{self.name}] The memory holds vectors of an encoder that is shared with other pipes. If "
+                "training changes that, empty the memory with forget() and fill it again.",
+                stacklevel=2,
+            )
 
     def _require_group(self, examples: Sequence[Example]) -> None:
         """Stop if there is nothing to remember."""

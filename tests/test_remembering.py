@@ -11,7 +11,7 @@ from spacy_contrastive_ner.layers.memory import Memory, get_store
 from spacy_contrastive_ner.models import filling
 
 from .device import DeviceArray, DeviceOps
-from .util import POOLING, TEXTS, found, make_examples, make_pipeline, predict, train
+from .util import TEXTS, found, make_examples, make_pipeline, predict, train
 
 DRINKS = [
     ("she drank red wine in Paris", [(2, 4, "DRINK"), (5, 6, "GPE")]),
@@ -125,6 +125,44 @@ def test_labels_that_were_not_looked_for(nlp, pipe):
     assert (0, 1, "PER") in found(predict(nlp, TEXTS[1][0]))
     with pytest.raises(ValueError, match="labels is 'DRINK', but must be a list"):
         pipe.remember(make_examples(nlp, drinks), labels="DRINK")
+    with pytest.raises(ValueError, match="names DRINKS, which neither the model nor the examples"):
+        pipe.remember(make_examples(nlp, drinks), labels=["DRINK", "DRINKS"])
+    assert pipe.memory["tokens"] == 10
+
+
+@pytest.mark.parametrize("decoder", ["posterior", "viterbi"])
+@pytest.mark.parametrize("transitions", ["per_track", "shared"])
+@pytest.mark.parametrize("labels,weight", [(["DRINK"], 0.7), (None, 0.0)])
+def test_labels_of_which_it_says_nothing_are_found_as_before(decoder, transitions, labels, weight):
+    """With the transitions that the heads have learned, and so with the same probabilities: labels of
+    which nothing is remembered, and without weight all that the heads have learned."""
+    crf = {"@layers": "spacy-contrastive-ner.CRF.v1", "transitions": transitions}
+    nlp, pipe = make(10, decoder=decoder, threshold=0.05, model={"crf": crf})
+    layer, rng = pipe.model.get_ref("crf").layers[0], numpy.random.default_rng(0)
+    for name in layer.param_names:
+        table = layer.get_param(name)
+        table += rng.normal(size=table.shape).astype("float32")
+    before = [predict(nlp, text) for text, _ in TEXTS]
+    pipe.remember(make_examples(nlp, DRINKS), labels=labels)
+    pipe.tune_memory(weight=weight)
+    assert found(predict(nlp, DRINKS[1][0])) and any(found(doc) for doc in before)
+    for doc in before:
+        now = predict(nlp, doc.text)
+        known = [i for i, span in enumerate(now.spans["sc"]) if span.label_ != "DRINK"]
+        spans = [(s.start, s.end, s.label_) for s in now.spans["sc"] if s.label_ != "DRINK"]
+        assert spans == [(s.start, s.end, s.label_) for s in doc.spans["sc"]]
+        scores = now.spans["sc"].attrs["scores"][known]
+        assert numpy.allclose(scores, doc.spans["sc"].attrs["scores"], atol=1e-6)
+
+
+def test_given_spans_are_typed_with_memory(nlp, pipe):
+    """A label that is only remembered is one, as it is when entities are found."""
+    (doc,) = [Doc(nlp.vocab, words=DRINKS[1][0].split())]
+    (before,) = pipe.type_spans([doc], [[(0, 2)]])
+    pipe.remember(make_examples(nlp, DRINKS))
+    (values,) = pipe.type_spans([doc], [[(0, 2), (0, 1)]])
+    assert before.shape == (1, 3) and values.shape == (2, 4)
+    assert pipe.labels[values[0].argmax()] == "DRINK" and values[0, 3] > 0.9
 
 
 def test_missing_annotation():
@@ -214,45 +252,6 @@ def test_batches_and_processes(nlp, pipe):
             assert numpy.allclose(a, b, atol=1e-3)
 
 
-def test_memory_of_another_encoder(nlp, pipe):
-    pipe.remember(make_examples(nlp))
-    optimizer = nlp.resume_training()
-    nlp.update(make_examples(nlp), sgd=optimizer)
-    for action in (
-        lambda: predict(nlp, TEXTS[0][0]),
-        lambda: pipe.remember(make_examples(nlp)),
-    ):
-        with pytest.raises(ValueError, match="vectors of another encoder"):
-            action()
-    pipe.forget()
-    pipe.remember(make_examples(nlp))
-    assert found(predict(nlp, TEXTS[0][0]))
-    # Vectors that are put in from elsewhere.
-    memory = pipe.model.get_ref("memory")
-    memory.set_param("rows", memory.get_param("rows")[:, :8].copy())
-    with pytest.raises(ValueError, match="queries have 32 columns, but the stored rows have 8"):
-        predict(nlp, TEXTS[0][0])
-    with pytest.raises(ValueError, match="width 32, but those in the memory have 8"):
-        pipe.remember(make_examples(nlp))
-
-
-def test_rehearsal_and_updates_leave_the_memory_out():
-    """Training sees the heads as they are; the memory is of no concern to it."""
-    nlp, pipe = make(model={"dropout": 0.0})
-    pipe.remember(make_examples(nlp, DRINKS[:1] * 3))
-    optimizer = nlp.resume_training()
-    losses = nlp.rehearse(make_examples(nlp), sgd=optimizer)
-    assert losses["contrastive_ner"] == pytest.approx(0, abs=1e-4)
-    pipe.forget()
-    assert numpy.isfinite(nlp.update(make_examples(nlp), sgd=optimizer)["contrastive_ner"])
-
-
-def test_initialising_empties_the_memory(nlp, pipe):
-    pipe.remember(make_examples(nlp))
-    nlp.initialize(lambda: make_examples(nlp))
-    assert pipe.memory["tokens"] == 0
-
-
 def test_choosing(nlp, pipe):
     """On examples that only the memory has right its weight is high, on those of the heads it is 0."""
     pipe.remember(make_examples(nlp, [(text, []) for text, _ in TEXTS]))
@@ -273,7 +272,9 @@ def test_choosing(nlp, pipe):
 
 def test_nearest_needs_a_memory():
     nlp, pipe = make(0, decoder="nearest")
-    with pytest.raises(ValueError, match=r"\"nearest\" asks the memory, but it is empty"):
+    with pytest.raises(
+        ValueError, match=r"\[contrastive_ner\] .* asks the memory, but it is empty"
+    ):
         predict(nlp, TEXTS[0][0])
     pipe.remember(make_examples(nlp))
     assert found(predict(nlp, TEXTS[0][0]))
@@ -349,43 +350,6 @@ def test_families_without_memory():
             action()
 
 
-def test_joint_tagger():
-    nlp = make_pipeline()
-    tagger = nlp.get_pipe_config("contrastive_ner")["model"]
-    nlp.remove_pipe("contrastive_ner")
-    objective = {
-        "@architectures": "spacy-contrastive-ner.ContrastiveObjective.v1",
-        "loss": {"@losses": "spacy-contrastive-ner.InfoNCE.v1"},
-        "projection": None,
-    }
-    joint = "spacy-contrastive-ner.JointTagger.v1"
-    model = {"@architectures": joint, "tagger": tagger, "objective": objective}
-    pipe = nlp.add_pipe("contrastive_ner", config={"model": model, "decoder": "nearest"})
-    train(nlp, steps=5)
-    pipe.remember(make_examples(nlp))
-    pipe.tune_memory(k=1)
-    assert found(predict(nlp, TEXTS[0][0])) == sorted(TEXTS[0][1])
-    nlp.resume_training()
-    nlp.rehearse(make_examples(nlp))
-
-
-def test_shared_encoder():
-    """Examples have to come from the pipeline."""
-    nlp = make_pipeline()
-    nlp.remove_pipe("contrastive_ner")
-    nlp.add_pipe("tok2vec")
-    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96, "upstream": "tok2vec"}
-    pipe = nlp.add_pipe("contrastive_ner", config={"model": {"tok2vec": listener}})
-    train(nlp, steps=5)
-    with pytest.raises(ValueError, match="did not go through the encoder"):
-        pipe.remember(make_examples(nlp))
-    examples = make_examples(nlp)
-    for example in examples:
-        nlp.get_pipe("tok2vec")(example.predicted)
-    assert pipe.remember(examples).tokens == 19
-    assert isinstance(found(predict(nlp, TEXTS[0][0])), list)
-
-
 @pytest.mark.parametrize("distance", ["cosine", "gaussian"])
 def test_on_device(distance):
     """The layer asks its rows where they are."""
@@ -413,18 +377,3 @@ def test_batches_of_documents_that_are_remembered(monkeypatch, nlp, pipe):
     pipe.forget()
     pipe.remember(make_examples(nlp))
     assert numpy.allclose(pipe.model.get_ref("memory").get_param("rows"), rows, atol=1e-5)
-
-
-def test_transformer(bert):
-    nlp = make_pipeline()
-    nlp.remove_pipe("contrastive_ner")
-    from .util import transformer_config
-
-    tok2vec = transformer_config("Tok2VecTransformer", bert, pooling=POOLING, grad_factor=1.0)
-    pipe = nlp.add_pipe("contrastive_ner", config={"model": {"tok2vec": tok2vec}})
-    train(nlp, steps=2)
-    pipe.remember(make_examples(nlp))
-    predict(nlp, TEXTS[0][0])
-    nlp.update(make_examples(nlp), sgd=nlp.resume_training())
-    with pytest.raises(ValueError, match="vectors of another encoder"):
-        predict(nlp, TEXTS[0][0])

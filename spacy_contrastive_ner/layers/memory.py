@@ -117,9 +117,8 @@ def empty() -> Dict[str, Any]:
         "counts": [0.0] * len(Abstract._fields),
         # Labels that the heads never learned.
         "only": [],
-        # Which encoder the rows are from, and whether that is known to be the model's.
+        # Which encoder the rows are from, "" for one that is shared with other pipes.
         "encoder": "",
-        "checked": True,
     }
 
 

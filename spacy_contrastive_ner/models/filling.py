@@ -65,7 +65,7 @@ def remember(
     gold (Sequence[Gold]): Their annotation. Labels that the model does not have are added.
     max_layers (int): The largest number of layers a new label may have.
     labels (Optional[Sequence[str]]): The labels that were annotated, if not all: nothing is learned of
-        the others.
+        the others. On a joint track, where they cannot be held apart, it says nothing.
     RETURNS (Remembered): What became of the tokens.
     """
     memory = the_memory(model)
@@ -73,6 +73,8 @@ def remember(
         raise ValueError("The model is not initialised. Train it first.")
     if is_filled(memory):
         require_own_rows(model)
+    if labels is not None:
+        _check_labels(layout_of(model), gold, labels)
     rows = _encode(model, docs)
     # From here on nothing can go wrong: half a change would be worse than none.
     new = _add_labels(model, gold, max_layers)
@@ -148,8 +150,19 @@ def _add_labels(model: Model, gold: Sequence[Gold], max_layers: int) -> List[str
     return new
 
 
+def _check_labels(layout: Layout, gold: Sequence[Gold], labels: Sequence[str]) -> None:
+    """Stop if the examples cannot be annotated with these labels."""
+    seen = {label for doc in gold for _, _, label in doc.spans}
+    unknown = [label for label in labels if label not in {*seen, *layout.labels}]
+    if unknown:
+        raise ValueError(
+            f"labels names {', '.join(unknown)}, which neither the model nor the examples have: they have "
+            f"{', '.join(sorted({*seen, *layout.labels}))}."
+        )
+
+
 def _tracks_without(layout: Layout, labels: Any) -> List[int]:
-    """The tracks that hold none of these labels."""
+    """The tracks that hold none of these labels; on a joint track there are none."""
     if layout.heads == "joint":
         return []
     names = [layout.labels[i] for i in layout.track_labels()[:, 0].tolist()]

@@ -8,18 +8,18 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Ragged
 
-from ..layers.crf import get_transitions
 from ..spans.space import softplus
-from ..tracks import Layout, Transitions
 from ..tracks.posterior import SpanPosteriors, TrackSpans
+from .columns import read_scores, take_apart
 from .label_vectors import margins_of
+from .memory import layout_of
 from .proposals import Proposals
 
 
 def type_with_tracks(
     model: Model[List[Doc], Ragged], lengths: Sequence[int], scores: Ragged, given: Proposals
 ) -> numpy.ndarray:
-    """The posterior of each label for each span, on any of its layers.
+    """The posterior of each label for each span, on any of its layers; a memory has its say.
 
     model (Model[List[Doc], Ragged]): A tagger of tokens.
     lengths (Sequence[int]): The number of tokens of each document.
@@ -27,13 +27,8 @@ def type_with_tracks(
     given (Proposals): The spans.
     RETURNS (numpy.ndarray): The logarithms; -infinity where a probability is too small for a number. [S, K]
     """
-    layout = Layout.from_dict(model.attrs["layout"])
-    transitions = get_transitions(model.get_ref("crf").layers[0])
-    if transitions is not None:
-        transitions = Transitions(*(model.ops.to_numpy(table) for table in transitions))
-    # Rows may stand beside the scores.
-    X = model.ops.to_numpy(scores.dataXd[:, : layout.width])
-    X = X.reshape((-1, layout.n_tracks, layout.n_tags))
+    layout = layout_of(model)
+    X, transitions, _ = read_scores(model, lengths, take_apart(model, scores), "posterior")
     needed = numpy.ones((len(lengths), layout.n_tracks), dtype="bool")
     posteriors = SpanPosteriors(X, lengths, needed, transitions)
     absent = numpy.zeros((len(given.start), len(layout.labels)))

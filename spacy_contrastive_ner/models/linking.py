@@ -8,8 +8,8 @@ discontinuous entities were seen. Only spans of these are ever paired.
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy
-from thinc.api import Model, Ops
-from thinc.types import Floats2d, Ragged
+from thinc.api import Model
+from thinc.types import Floats2d
 
 from .. import links
 from ..annotations import Gold
@@ -246,27 +246,6 @@ def check_links(model: Model, names: Sequence[str]) -> Optional[str]:
     return (
         None if n == len(names) else f"its linker knows {n} labels, but it is to have {len(names)}"
     )
-
-
-def take_apart(model: Model, output: Ragged, width: int) -> Tuple[Ragged, Optional[Floats2d]]:
-    """Take the output of a model apart.
-
-    model (Model[List[Doc], Ragged]): The model.
-    output (Ragged): What it returned.
-    width (int): The width of the scores.
-    RETURNS (Tuple[Ragged, Optional[Floats2d]]): The scores, [N, width], and the rows beside them,
-        [N, nI], None if there is nothing to be linked.
-    """
-    if not links_fragments(model):
-        return output, None
-    data = output.dataXd
-    scores = Ragged(model.ops.xp.ascontiguousarray(data[:, :width]), output.lengths)
-    return scores, data[:, width : width + width_of_rows(model)]
-
-
-def put_together(ops: Ops, d_scores: Ragged, d_rows: Floats2d) -> Ragged:
-    """RETURNS (Ragged): The gradients of scores and rows, side by side as `take_apart` found them."""
-    return Ragged(ops.xp.concatenate((d_scores.dataXd, d_rows), axis=1), d_scores.lengths)
 
 
 def width_of_rows(model: Model) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy
 from thinc.api import Model, NumpyOps
-from thinc.types import Floats2d, Ragged
+from thinc.types import Floats2d
 
 from .. import tracks
 from ..annotations import Gold
@@ -28,6 +28,7 @@ from ..neighbours import (
     mix,
 )
 from ..tracks import Layout, Transitions
+from .listeners import has_listener
 
 # The decoder that asks the memory alone.
 NEAREST = "nearest"
@@ -96,12 +97,13 @@ def learned(model: Model, gold: Sequence[Gold]) -> None:
 
 
 def fingerprint(model: Model) -> str:
-    """Numbers out of all tables of the encoder, which every update changes. An encoder that is shared
-    with other pipes has none of its own.
+    """Numbers out of all tables of the encoder, which every update changes.
 
     model (Model[List[Doc], Ragged]): The model.
-    RETURNS (str): Their digest.
+    RETURNS (str): Their digest; "" for an encoder that is shared with other pipes, whose tables are theirs.
     """
+    if has_listener(model.get_ref("tok2vec")):
+        return ""
     digest = hashlib.blake2b(digest_size=16)
     for node in model.get_ref("tok2vec").walk():
         for name in sorted(node.param_names):
@@ -120,28 +122,15 @@ def fingerprint(model: Model) -> str:
 
 
 def require_own_rows(model: Model) -> None:
-    """Stop if what is in the memory does not come from the encoder of the model as it is now."""
-    if the_memory(model).attrs["encoder"] != fingerprint(model):
+    """Stop if what is in the memory does not come from the encoder of the model as it is now. It cannot be told
+    of one that is shared, or was when the memory was filled: it may have become the model's own since.
+    """
+    before, now = the_memory(model).attrs["encoder"], fingerprint(model)
+    if before and now and before != now:
         raise ValueError(
             "The memory holds vectors of another encoder: its weights have changed since. Empty the "
             "memory with forget(), and fill it again with remember(examples)."
         )
-
-
-def take_memory(model: Model, output: Ragged, width: int) -> Tuple[Ragged, Optional[Floats2d]]:
-    """Take apart what a model returned and what its memory says.
-
-    model (Model[List[Doc], Ragged]): The model.
-    output (Ragged): What it returned.
-    width (int): The width without a memory.
-    RETURNS (Tuple[Ragged, Optional[Floats2d]]): The one, [N, width], and the probabilities of tags,
-        [N, K * (1 + 4M)], None if the memory was not asked.
-    """
-    data = output.dataXd
-    if get_memory(model) is None or data.shape[1] == width:
-        return output, None
-    scores = Ragged(model.ops.xp.ascontiguousarray(data[:, :width]), output.lengths)
-    return scores, data[:, width:]
 
 
 def consult(
@@ -160,7 +149,7 @@ def consult(
     scores (numpy.ndarray): The scores of the heads. [N, K, 1 + 4M]
     lengths (Sequence[int]): The number of tokens of each document.
     transitions (Optional[Transitions]): Their transitions.
-    said (Optional[Floats2d]): What the memory says, see `take_memory`.
+    said (Optional[Floats2d]): What the memory says, see `Columns`.
     decoder (str): "viterbi", "posterior" or "nearest".
     RETURNS (Tuple[numpy.ndarray, Optional[Transitions], str]): Scores, transitions and decoder, for
         `tracks.decode`.
@@ -182,13 +171,32 @@ def consult(
         return near, steps, "viterbi"
     tags = model.ops.to_numpy(memory.get_param("tags"))
     known = numpy.flatnonzero((tags != UNKNOWN).any(axis=0))
+    new = _only(layout, memory.attrs["only"])
+    if not weight:
+        known = known[new[known].any(axis=1)]
+    if not len(known):
+        return scores, transitions, decoder
+    own, others = _split_transitions(transitions, known, layout.n_tracks)
     ops = NumpyOps()
-    of_heads = tracks.posteriors(ops, scores, lengths, transitions)
-    mixture = of_heads.copy()
+    of_heads = tracks.posteriors(ops, scores[:, known], lengths, own)
     of_store = tracks.posteriors(ops, near[:, known], lengths, steps)
-    new = _only(layout, memory.attrs["only"])[known]
-    mixture[:, known] = mix(of_heads[:, known], of_store, weight, new)
-    return as_chain(mixture), None, decoder
+    # Tracks on which it has nothing to say stay as they are.
+    mixture = scores.copy()
+    mixture[:, known] = as_chain(mix(of_heads, of_store, weight, new[known]))
+    return mixture, others, decoder
+
+
+def _split_transitions(
+    transitions: Optional[Transitions], known: numpy.ndarray, n_tracks: int
+) -> Tuple[Optional[Transitions], Optional[Transitions]]:
+    """Those of the known tracks, and those of all tracks once these have none any more."""
+    if transitions is None:
+        return None, None
+    each = [numpy.repeat(t, n_tracks, axis=0) if len(t) == 1 else t.copy() for t in transitions]
+    own = Transitions(*(table[known] for table in each))
+    for table in each:
+        table[known] = 0
+    return own, Transitions(*each) if len(known) < n_tracks else None
 
 
 def get_weight(memory: Model[Floats2d, Floats2d]) -> float:

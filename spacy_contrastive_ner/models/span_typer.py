@@ -35,7 +35,7 @@ from .span_scores import (
     type_spans,
     typing_of,
 )
-from .tagger import RESERVE
+from .tagger import RESERVE, tags_tokens
 from .typed_spans import cross_entropy, draw, make_lesson
 
 InT = List[Doc]
@@ -90,7 +90,7 @@ def build_span_typer(
     layers: List[Model] = [text]
     suggester: Optional[Suggester] = None
     if isinstance(propose, Model):
-        if "layout" not in propose.attrs:
+        if not tags_tokens(propose):
             raise ValueError(
                 "propose of SpanTyper must be a suggester, such as spacy.ngram_range_suggester.v1, or a "
                 "MultiHeadTagger."

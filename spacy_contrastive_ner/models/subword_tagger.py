@@ -9,8 +9,9 @@ from ..annotations import Gold
 from ..layers.token_pieces import TokenPieces
 from ..losses.cross_entropy_dice import Loss
 from ..tracks import Found, Lost, Subwords
-from . import tagger
-from .tagger import get_layout, make_tagger
+from . import tag_scores
+from .memory import layout_of
+from .tagger import make_tagger
 
 InT = List[Doc]
 OutT = Ragged
@@ -45,7 +46,7 @@ def build_subword_tagger(
 def learn(
     model: Model[InT, OutT], gold: Sequence[Gold], scores: Ragged
 ) -> Tuple[float, Ragged, List[Lost]]:
-    """Compute the loss, summed over pieces and tracks, and its gradient, see `tagger.learn`.
+    """Compute the loss, summed over pieces and tracks, and its gradient, see `tag_scores.learn`.
 
     model (Model[List[Doc], Ragged]): The model.
     gold (Sequence[Gold]): The annotation of the documents, on tokens.
@@ -56,7 +57,7 @@ def learn(
     words = _subwords(model, scores, [doc.n_tokens for doc in gold])
     on_pieces, lost = _on_pieces(words, gold)
     legal = model.ops.asarray(_legal(model, words))
-    loss, d_scores, no_room = tagger.learn(model, on_pieces, scores, legal)
+    loss, d_scores, no_room = tag_scores.learn(model, on_pieces, scores, legal)
     for document, (first, last, label), reason in no_room:
         start, end = words.to_tokens(document, first, last)
         lost.append(Lost(document, (int(start), int(end), label), reason))
@@ -70,7 +71,7 @@ def _subwords(model: Model[InT, OutT], scores: Ragged, lengths: Sequence[int]) -
 
 def _legal(model: Model[InT, OutT], words: Subwords) -> Any:
     """Which tags each piece can have. [n_pieces, 1 + 4M]"""
-    return tracks.legal_tags(words.counts, get_layout(model).n_tags)
+    return tracks.legal_tags(words.counts, layout_of(model).n_tags)
 
 
 def _on_pieces(words: Subwords, gold: Sequence[Gold]) -> Tuple[List[Gold], List[Lost]]:
@@ -99,7 +100,7 @@ def _on_pieces(words: Subwords, gold: Sequence[Gold]) -> Tuple[List[Gold], List[
 def imitate(
     model: Model[InT, OutT], scores: Ragged, teacher: Model[InT, OutT], teacher_scores: Ragged
 ) -> Tuple[float, Ragged]:
-    """See `tagger.imitate`: the same for the pieces of each token, over the tags they can have.
+    """See `tag_scores.imitate`: the same for the pieces of each token, over the tags they can have.
 
     model (Model[List[Doc], Ragged]): The model.
     scores (Ragged): Its scores. [n_pieces, K * (1 + 4M)], [n_tokens]
@@ -108,8 +109,8 @@ def imitate(
     RETURNS (Tuple[float, Ragged]): The loss, less the teacher's entropy, and the gradient.
     """
     counts: Any = model.ops.to_numpy(scores.lengths)
-    legal = model.ops.asarray(tracks.legal_tags(counts, get_layout(model).n_tags))
-    return tagger.imitate(model, scores, teacher, teacher_scores, legal)
+    legal = model.ops.asarray(tracks.legal_tags(counts, layout_of(model).n_tags))
+    return tag_scores.imitate(model, scores, teacher, teacher_scores, legal)
 
 
 def find(
@@ -130,6 +131,6 @@ def find(
     """
     words = _subwords(model, scores, lengths)
     legal = _legal(model, words)
-    found = tagger.find(model, words.lengths, scores, decoder, threshold, legal)
+    found = tag_scores.find(model, words.lengths, scores, decoder, threshold, legal)
     start, end = words.to_tokens(found.document, found.start, found.end)
     return found._replace(start=start, end=end)

@@ -7,10 +7,23 @@ from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
 from ..annotations import Gold
-from ..models.tagger import MEMORY_FUNCTIONS, output_width
+from ..models.tagger import MEMORY_FUNCTIONS, tags_tokens
 from ..tracks import Found, Lost
 from .objective import Objective
 from .terms import ContrastTerm, Part, Reading
+
+
+class WithRows(Ragged):
+    """What the tagger returned, with the rows of its encoder beside it.
+
+    n_scores (int): How many columns are the tagger's.
+    """
+
+    n_scores: int
+
+    def __init__(self, data: Floats2d, lengths: Any, n_scores: int) -> None:
+        super().__init__(data, lengths)
+        self.n_scores = n_scores
 
 
 def build_joint_tagger(tagger: Model[List[Doc], Ragged], objective: Objective) -> Model:
@@ -22,8 +35,7 @@ def build_joint_tagger(tagger: Model[List[Doc], Ragged], objective: Objective) -
         number of tokens, as the tagger's loss is a sum over tokens.
     RETURNS (Model[List[Doc], Ragged]): The model.
     """
-    # One of pieces has the layout, too, and no rows of tokens before its heads.
-    if "layout" not in tagger.attrs or tagger.layers[0] is not tagger.get_ref("tok2vec"):
+    if not tags_tokens(tagger):
         raise ValueError("The tagger of JointTagger must be a MultiHeadTagger.")
     terms = []
     for term in objective.terms:
@@ -74,7 +86,8 @@ def _forward(
         backprops.append(backprop)
     width = values.dataXd.shape[1]
     flat = model.ops.xp.concatenate([row for row in rows if len(row)] or [values.dataXd[:, :0]])
-    both = Ragged(model.ops.xp.concatenate((values.dataXd, flat), axis=1), values.lengths)
+    together = model.ops.xp.concatenate((values.dataXd, flat), axis=1)
+    both = WithRows(together, values.lengths, width)
 
     def backprop_all(d_both: Ragged) -> List[Doc]:
         d_values: Any = Ragged(
@@ -125,7 +138,7 @@ def _learn(model: Model, gold: Sequence[Gold], both: Ragged) -> Tuple[float, Rag
     ops, tagger = model.ops, model.get_ref("tagger")
     scores, rows = _split(tagger, both)
     loss, d_scores, lost = tagger.attrs["learn"](tagger, gold, scores)
-    if not rows.shape[1]:
+    if not isinstance(both, WithRows):
         return loss, d_scores, lost
     lengths = [doc.n_tokens for doc in gold]
     offsets = (numpy.cumsum(lengths) - lengths).tolist()
@@ -144,8 +157,9 @@ def _learn(model: Model, gold: Sequence[Gold], both: Ragged) -> Tuple[float, Rag
 
 def _split(tagger: Model, both: Ragged) -> Tuple[Ragged, Floats2d]:
     """The scores of the tagger, and the rows beside them, if there are any."""
-    width = output_width(tagger)
     data = both.dataXd
+    # What was predicted has none; but its memory may have added to it.
+    width = both.n_scores if isinstance(both, WithRows) else data.shape[1]
     return Ragged(tagger.ops.xp.ascontiguousarray(data[:, :width]), both.lengths), data[:, width:]
 
 
@@ -185,5 +199,5 @@ _DELEGATES: Dict[str, Any] = {
     "imitate": _imitate,
     "find": _find,
     "check": _check,
-    **{name: partial(_ask, name) for name in MEMORY_FUNCTIONS},
+    **{name: partial(_ask, name) for name in ("type", *MEMORY_FUNCTIONS)},
 }

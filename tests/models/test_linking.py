@@ -11,8 +11,9 @@ from spacy.training import Example
 
 from spacy_contrastive_ner.annotations import Gold, read_gold
 from spacy_contrastive_ner.layers.span_pairs import PARAMS
-from spacy_contrastive_ner.models import tagger
+from spacy_contrastive_ner.models import tag_scores, tagger
 from spacy_contrastive_ner.models.linking import get_linker, links_fragments
+from spacy_contrastive_ner.models.memory import layout_of
 
 from ..device import DeviceArray, DeviceOps
 from ..util import TEXTS, TOK2VEC, make_examples, make_pipeline, train
@@ -78,9 +79,9 @@ def test_gradient_of_scores_and_rows():
     output, _ = model.begin_update([eg.predicted for eg in examples])
     rng = numpy.random.default_rng(0)
     data = output.dataXd
-    width = tagger.get_layout(model).width
+    width = layout_of(model).width
     assert data.shape[1] == width + TOK2VEC["width"]
-    _, gradient, lost = tagger.learn(model, gold, output)
+    _, gradient, lost = tag_scores.learn(model, gold, output)
     assert not lost and gradient.dataXd.shape == data.shape
     rows = gradient.dataXd[:, width:]
     assert (rows != 0).any() and (rows == 0).all(axis=1).any()  # fillers and Y have no part in it
@@ -92,7 +93,7 @@ def test_gradient_of_scores_and_rows():
         values = []
         for step in (1e-2, -1e-2):
             moved = type(output)(data + step * direction, output.lengths)
-            values.append(tagger.learn(model, gold, moved)[0])
+            values.append(tag_scores.learn(model, gold, moved)[0])
         slope = (values[0] - values[1]) / 2e-2
         right += abs((gradient.dataXd * direction).sum() - slope) < 1e-2 * max(0.5, abs(slope))
     assert right >= 18
@@ -104,7 +105,7 @@ def test_looking_at_the_loss_changes_nothing():
     gold = [read_gold(eg, "sc", None) for eg in examples]
     output, backprop = model.begin_update([eg.predicted for eg in examples])
     for _ in range(3):
-        _, gradient, _ = tagger.learn(model, gold, output)
+        _, gradient, _ = tag_scores.learn(model, gold, output)
     linker = get_linker(model)
     assert not linker.has_grad("W")
     backprop(gradient)
@@ -139,14 +140,14 @@ def test_rehearsal_keeps_links():
     pipe = nlp.get_pipe("contrastive_ner")
     docs = [eg.predicted for eg in examples]
     teacher, scores = pipe._rehearsal_model, pipe.model.predict(docs)
-    loss, gradient = tagger.imitate(pipe.model, scores, teacher, scores)
+    loss, gradient = tag_scores.imitate(pipe.model, scores, teacher, scores)
     assert loss == pytest.approx(0, abs=1e-4) and numpy.abs(gradient.dataXd).max() < 1e-5
-    width = tagger.get_layout(pipe.model).width
+    width = layout_of(pipe.model).width
     rng = numpy.random.default_rng(0)
     data = scores.dataXd.copy()
     data[:, width:] += rng.normal(0, 2.0, data[:, width:].shape).astype("float32")
     moved = type(scores)(data, scores.lengths)
-    loss, gradient = tagger.imitate(pipe.model, moved, teacher, scores)
+    loss, gradient = tag_scores.imitate(pipe.model, moved, teacher, scores)
     assert loss > 0.01
     right = 0
     for _ in range(20):
@@ -155,7 +156,7 @@ def test_rehearsal_keeps_links():
         values = []
         for step in (1e-2, -1e-2):
             there = type(scores)(data + step * direction, scores.lengths)
-            values.append(tagger.imitate(pipe.model, there, teacher, scores)[0])
+            values.append(tag_scores.imitate(pipe.model, there, teacher, scores)[0])
         slope = (values[0] - values[1]) / 2e-2
         right += abs((gradient.dataXd * direction).sum() - slope) < 2e-2 * max(0.5, abs(slope))
     assert right >= 18
@@ -264,8 +265,8 @@ def test_on_the_device():
     gold = [read_gold(eg, "sc", None) for eg in examples[:4]]
     lengths = [len(doc) for doc in docs]
     output = model.predict(docs)
-    expected = tagger.find(model, lengths, output, "viterbi", 0.5)
-    loss, gradient, _ = tagger.learn(model, gold, output)
+    expected = tag_scores.find(model, lengths, output, "viterbi", 0.5)
+    loss, gradient, _ = tag_scores.learn(model, gold, output)
     of_linker = get_linker(model).attrs.pop("gradient")
     ops = DeviceOps()
     for node in model.walk():
@@ -275,13 +276,13 @@ def test_on_the_device():
                 node.set_param(name, ops.asarray(node.get_param(name)))
     there = type(output)(ops.asarray(output.dataXd), output.lengths)
     ops.to_host = 0
-    found = tagger.find(model, lengths, there, "viterbi", 0.5)
+    found = tag_scores.find(model, lengths, there, "viterbi", 0.5)
     assert ops.to_host == 1 + 3 + 1  # scores, transitions, pairs
     assert expected.group.any()
     assert all(numpy.array_equal(a, b) for a, b in zip(found[:4], expected[:4]))
     assert numpy.array_equal(found.group, expected.group)
     ops.to_host = 0
-    loss_there, gradient_there, _ = tagger.learn(model, gold, there)
+    loss_there, gradient_there, _ = tag_scores.learn(model, gold, there)
     assert ops.to_host == 0 and loss_there == pytest.approx(loss, rel=1e-4)
     assert isinstance(gradient_there.dataXd, DeviceArray)
     assert numpy.allclose(gradient_there.dataXd.get(), gradient.dataXd, atol=1e-4)
@@ -299,4 +300,4 @@ def test_empty_documents_and_no_annotation():
         assert numpy.isfinite(losses["contrastive_ner"])
     nothing = [Gold(0, [], [], [])]
     model = nlp.get_pipe("contrastive_ner").model
-    assert tagger.learn(model, nothing, model.predict([Doc(nlp.vocab)]))[0] == 0
+    assert tag_scores.learn(model, nothing, model.predict([Doc(nlp.vocab)]))[0] == 0

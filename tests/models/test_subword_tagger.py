@@ -9,6 +9,7 @@ from thinc.types import Ragged
 
 from spacy_contrastive_ner.annotations import Gold
 from spacy_contrastive_ner.models import subword_tagger
+from spacy_contrastive_ner.models.span_typer import build_span_typer
 from spacy_contrastive_ner.pretraining.joint import build_joint_tagger
 from spacy_contrastive_ner.tracks.encoding import NO_LABEL, NO_ROOM
 from spacy_contrastive_ner.tracks.subwords import NO_PIECE
@@ -342,8 +343,18 @@ def test_results_do_not_depend_on_the_batch(bert, kind):
             assert scores_of(doc) == pytest.approx(scores_of(alone), abs=1e-5)
 
 
+@pytest.fixture
+def one_thread():
+    """A process that is a copy of another one waits for ever for the threads of torch, which it lacks."""
+    torch = pytest.importorskip("torch")
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
+
+
 @KINDS
-def test_processes(bert, kind):
+def test_processes(bert, kind, one_thread):
     nlp = make(bert, kind, threshold=0.0)
     train(nlp, steps=2)
     texts = [text for text, _ in TEXTS]
@@ -435,7 +446,9 @@ def test_settings_are_checked(bert):
 
 
 def test_no_joint_objective(bert):
-    """Which compares rows of tokens."""
+    """Which compares rows of tokens. Nor does it propose spans of tokens."""
     model = make(bert).get_pipe("contrastive_ner").model
     with pytest.raises(ValueError, match="must be a MultiHeadTagger"):
         build_joint_tagger(model, None)
+    with pytest.raises(ValueError, match=r"must be a suggester, such as .*, or a MultiHeadTagger"):
+        build_span_typer(model.get_ref("tok2vec"), model)

@@ -6,7 +6,7 @@ from spacy.tokens import Doc
 from thinc.types import Ragged
 
 from spacy_contrastive_ner.annotations import Gold
-from spacy_contrastive_ner.models import tagger
+from spacy_contrastive_ner.models import tag_scores, tagger
 from spacy_contrastive_ner.tracks import Layout
 
 from ..util import CE, make_examples, make_pipeline, train
@@ -56,7 +56,7 @@ def test_gradient_of_the_scores(heads, settings):
     width = model.predict(docs).dataXd.shape[1]
     lengths = numpy.asarray([4, 2], dtype="int32")
     X = rng.normal(0, 1, (6, width)).astype("float32")
-    loss, gradient, lost = tagger.learn(model, GOLD, Ragged(X, lengths))
+    loss, gradient, lost = tag_scores.learn(model, GOLD, Ragged(X, lengths))
     assert loss > 0 and len(lost) == (1 if heads == "joint" else 0)
     for _ in range(15):
         at = int(rng.integers(0, 6)), int(rng.integers(0, width))
@@ -64,7 +64,7 @@ def test_gradient_of_the_scores(heads, settings):
         for step in (1e-2, -1e-2):
             moved = X.copy()
             moved[at] += step
-            values.append(tagger.learn(model, GOLD, Ragged(moved, lengths))[0])
+            values.append(tag_scores.learn(model, GOLD, Ragged(moved, lengths))[0])
         slope = (values[0] - values[1]) / 2e-2
         assert gradient.dataXd[at] == pytest.approx(slope, abs=2e-3)
 
@@ -76,7 +76,7 @@ def test_label_weights(settings):
     for weights in ({}, {"A": 3.0}):
         model, docs, _ = make_model(label_weights=weights, **settings)
         scores = Ragged(numpy.ones((6, 15), dtype="float32"), model.predict(docs).lengths)
-        gradients.append(tagger.learn(model, GOLD, scores)[1].dataXd)
+        gradients.append(tag_scores.learn(model, GOLD, scores)[1].dataXd)
         of_transitions = model.get_ref("crf").layers[0].attrs.get("gradient")
         if of_transitions:
             gradients[-1] = [gradients[-1], of_transitions["closed"]]
@@ -92,7 +92,7 @@ def test_label_weights(settings):
 
 def test_label_weights_on_a_joint_track_go_by_gold_tag():
     layout = Layout.build("joint", {"A": 1, "B": 1})
-    weights = tagger._label_weights(layout, {"B": 2.0})
+    weights = tag_scores._label_weights(layout, {"B": 2.0})
     assert weights.tolist() == [[1, 1, 1, 1, 1, 2, 2, 2, 2]]
 
 
@@ -102,15 +102,15 @@ def test_imitation():
     lengths = model.predict(docs).lengths
     X = rng.normal(0, 1, (6, 15)).astype("float32")
     teacher = Ragged(rng.normal(0, 1, (6, 15)).astype("float32"), lengths)
-    same = tagger.imitate(model, Ragged(X, lengths), model, Ragged(X.copy(), lengths))
+    same = tag_scores.imitate(model, Ragged(X, lengths), model, Ragged(X.copy(), lengths))
     assert same[0] == pytest.approx(0, abs=1e-6) and numpy.abs(same[1].dataXd).max() < 1e-6
-    _, gradient = tagger.imitate(model, Ragged(X, lengths), model, teacher)
+    _, gradient = tag_scores.imitate(model, Ragged(X, lengths), model, teacher)
     for at in ((0, 0), (3, 7), (5, 14)):
         values = []
         for step in (1e-2, -1e-2):
             moved = X.copy()
             moved[at] += step
-            values.append(tagger.imitate(model, Ragged(moved, lengths), model, teacher)[0])
+            values.append(tag_scores.imitate(model, Ragged(moved, lengths), model, teacher)[0])
         assert gradient.dataXd[at] == pytest.approx((values[0] - values[1]) / 2e-2, abs=2e-3)
 
 
@@ -131,7 +131,7 @@ def test_looking_at_the_loss_changes_nothing():
     layer = model.get_ref("crf").layers[0]
     scores, backprop = model.begin_update(docs)
     for _ in range(3):
-        _, gradient, _ = tagger.learn(model, GOLD, scores)
+        _, gradient, _ = tag_scores.learn(model, GOLD, scores)
     assert not layer.has_grad("closed")
     backprop(gradient)
     once = layer.get_grad("closed").copy()
@@ -146,7 +146,7 @@ def test_transitions_that_are_not_finite():
     scores = model.predict(docs)
     model.get_ref("crf").layers[0].get_param("closed")[0, 0] = numpy.nan
     with pytest.raises(ValueError, match="transitions of the CRF are not finite"):
-        tagger.find(model, [4, 2], scores, "viterbi", 0.5)
+        tag_scores.find(model, [4, 2], scores, "viterbi", 0.5)
 
 
 def test_settings_are_checked():

@@ -7,7 +7,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from spacy_contrastive_ner.models.tagger import get_layout
+from spacy_contrastive_ner.models.memory import layout_of
 
 from ..util import TOK2VEC, found, make_examples, predict, train
 
@@ -61,7 +61,7 @@ def test_the_gradient_is_the_sum_of_both():
     pipe = nlp.get_pipe("contrastive_ner")
     docs = [eg.predicted for eg in examples]
     both, _ = pipe.model.begin_update(docs)
-    width = get_layout(pipe.model.get_ref("tagger")).width
+    width = layout_of(pipe.model.get_ref("tagger")).width
     assert both.dataXd.shape[1] == width + 32
 
     def loss_of(both):
