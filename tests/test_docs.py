@@ -256,8 +256,11 @@ def test_the_picture_of_tracks():
 
 def test_drawings_are_drawings():
     for path in DOCS.glob("images/*"):
-        root = xml.etree.ElementTree.parse(path).getroot()
-        assert root.tag.endswith("svg") and root.get("viewBox")
+        if path.suffix == ".svg":
+            root = xml.etree.ElementTree.parse(path).getroot()
+            assert root.tag.endswith("svg") and root.get("viewBox")
+        else:
+            assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and path.stat().st_size < 100_000
         assert any(f"images/{path.name}" in read(f"docs/{page}") for page in PAGES)
 
 
