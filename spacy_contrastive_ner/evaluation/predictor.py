@@ -131,6 +131,7 @@ def predict(
     n_process: int = 1,
     use_tokens: bool = False,
     on_doc: Optional[Callable[[], Any]] = None,
+    on_pair: Optional[Callable[[Gold, Doc], Any]] = None,
 ) -> Tuple[Evaluation, Speed]:
     """Find entities in texts and score them.
 
@@ -142,6 +143,7 @@ def predict(
     n_process (int): Processes.
     use_tokens (bool): Whether entities are looked for in the tokens of the gold.
     on_doc (Optional[Callable[[], Any]]): Called after each document.
+    on_pair (Optional[Callable[[Gold, Doc], Any]]): Called with each gold and prediction.
     RETURNS (Tuple[Evaluation, Speed]): The scores, and how long it took.
     """
     evaluation = Evaluation(settings)
@@ -157,6 +159,8 @@ def predict(
         words += sum(not token.is_space for token in doc)
         other_tokens += gold.tokens is not None and gold.tokens != tokens_of(doc)
         add_pair(evaluation, gold, doc, source)
+        if on_pair is not None:
+            on_pair(gold, doc)
         if on_doc is not None:
             on_doc()
     if not is_written:

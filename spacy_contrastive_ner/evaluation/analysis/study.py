@@ -10,15 +10,13 @@ from ..evaluate import Annotation, Evaluation, Settings, Whole, spans_of, touche
 from ..gold import (
     Gold,
     Source,
-    add_pair,
-    bare_docs,
     gold_of,
     read_annotation,
     sents_of,
     tokens_of,
 )
 from ..matching import Mention
-from ..predictor import FACTORY, Clock, Pipe, Speed, choose_pipe, source_of
+from ..predictor import FACTORY, Pipe, Speed, choose_pipe, predict, source_of
 
 # Of so many words at most also those spans are asked for that are not probable enough to be
 # predicted.
@@ -115,51 +113,58 @@ def study(
     on_doc (Optional[Callable[[], Any]]): Called after each document.
     RETURNS (Study): What was found.
     """
-    evaluation = Evaluation(settings) if annotated else None
-    nlp.max_length = max([nlp.max_length, *(len(gold.text) for gold in golds)])
-    clock = Clock(nlp.pipe(bare_docs(golds, nlp, False), batch_size=batch_size))
-    cases: List[Case] = []
-    words = n_candidates = n_kept = others = 0
-    ours = pipe.factory == FACTORY
-    for doc, gold in zip(clock.docs(), golds):
-        found = read_annotation(doc, source.key, source.missing_key)
+    component: Any = nlp.get_pipe(pipe.name) if pipe.factory == FACTORY else None
+    found: List[Tuple[Gold, Case]] = []
+    words = n_kept = n_candidates = 0
+
+    def keep(gold: Gold, doc: Doc) -> None:
+        nonlocal words, n_kept, n_candidates
         candidates = None
-        if ours and words < candidate_words and n_kept < MOST_CANDIDATES:
-            candidates = _candidates(nlp, pipe, doc)
+        if component is not None and words < candidate_words and n_kept < MOST_CANDIDATES:
+            candidates = _candidates(component, doc)
             n_candidates += 1
             n_kept += len(candidates)
         words += sum(not token.is_space for token in doc)
-        tokens = tokens_of(doc)
-        if gold.tokens == tokens:
-            # Places of all tokens take more memory than all else: they are there once.
-            tokens = gold.tokens
-        others += gold.tokens is not None and gold.tokens is not tokens
-        cases.append(
-            Case(
-                gold.id,
-                gold.text,
-                tokens,
-                gold.sents if gold.sents is not None else sents_of(doc),
-                _known(gold.annotation, evaluation),
-                found.entities if found is not None else [],
-                scores_of(doc, source.key),
-                candidates,
-            )
-        )
-        if evaluation is not None:
-            add_pair(evaluation, gold, doc, source)
-        if on_doc is not None:
-            on_doc()
-    cfg = nlp.get_pipe(pipe.name).cfg if ours else {}  # type: ignore[attr-defined]
+        found.append((gold, _case(gold, doc, source, candidates)))
+
+    evaluation, speed = predict(
+        nlp,
+        golds,
+        source,
+        settings or Settings(),
+        batch_size=batch_size,
+        on_doc=on_doc,
+        on_pair=keep,
+    )
+    cfg = component.cfg if component is not None else {}
     threshold = float(cfg["threshold"]) if cfg.get("decoder") == EVERY else None
-    speed = Speed(words, clock.seconds, others)
+    if not annotated:
+        return Study([case for _, case in found], None, speed, threshold, n_candidates)
+    cases = [case._replace(gold=_known(gold.annotation, evaluation)) for gold, case in found]
     return Study(cases, evaluation, speed, threshold, n_candidates)
 
 
-def _known(gold: Annotation, evaluation: Optional[Evaluation]) -> Optional[Annotation]:
+def _case(gold: Gold, doc: Doc, source: Source, candidates: Optional[Dict[Mention, float]]) -> Case:
+    """A document as it was predicted, without its gold."""
+    found = read_annotation(doc, source.key, source.missing_key)
+    tokens = tokens_of(doc)
+    if gold.tokens == tokens:
+        # Places of all tokens take more memory than all else: they are there once.
+        tokens = gold.tokens
+    return Case(
+        gold.id,
+        gold.text,
+        tokens,
+        gold.sents if gold.sents is not None else sents_of(doc),
+        None,
+        found.entities if found is not None else [],
+        scores_of(doc, source.key),
+        candidates,
+    )
+
+
+def _known(gold: Annotation, evaluation: Evaluation) -> Annotation:
     """The gold with what is unknown for a label that there is, or for all."""
-    if evaluation is None:
-        return None
     return gold._replace(missing=evaluation.missing_of(gold))
 
 
@@ -201,9 +206,8 @@ def scores_of(doc: Doc, key: Optional[str]) -> Dict[Mention, float]:
     )
 
 
-def _candidates(nlp: Language, pipe: Pipe, doc: Doc) -> Dict[Mention, float]:
+def _candidates(component: Any, doc: Doc) -> Dict[Mention, float]:
     """All spans of a document with any probability to speak of."""
-    component: Any = nlp.get_pipe(pipe.name)
     scores = component.predict([doc])
     if scores is None:
         return {}
