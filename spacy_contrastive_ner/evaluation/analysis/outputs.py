@@ -5,8 +5,8 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from ...convert.records import Stretch
-from ..distributions import Floats
 from ..tables import Table
+from .projections import principal
 from .study import Case
 
 # Beyond so many places some are drawn.
@@ -68,7 +68,7 @@ def label_outputs(cases: Iterable[Case], *, most: int = MOST, seed: int = 0) -> 
         kept = np.random.default_rng(seed).choice(n_places, most, replace=False)
         found = [found[i] for i in sorted(kept.tolist())]
     vectors = np.array([[scores.get(name, 0.0) for name in names] for *_, scores in found])
-    points, directions, shares = project(vectors)
+    points, directions, shares = principal(vectors)
     rows = []
     for (id, (start, end), gold_labels, predicted_labels, _), (x, y) in zip(found, points):
         # Several labels of one place are rare: the most frequent of them stands for all.
@@ -79,7 +79,7 @@ def label_outputs(cases: Iterable[Case], *, most: int = MOST, seed: int = 0) -> 
     return Outputs(
         Table.of("outputs", columns, rows),
         Table.of("outputs-axes", ("label", "x", "y"), zip(names, *directions)),
-        shares,
+        (float(shares[0]), float(shares[1])),
         n_places,
     )
 
@@ -90,21 +90,3 @@ def _by_stretch(spans: "Iterable[Tuple[int, int, str]]") -> Dict[Stretch, List[s
     for start, end, label in sorted(spans):
         found.setdefault((start, end), []).append(label)
     return found
-
-
-def project(rows: Floats) -> Tuple[Floats, Floats, Tuple[float, float]]:
-    """Project rows to the two directions in which they vary most. Directions have no sign: the
-    coordinate that counts most is made positive.
-
-    rows (Floats): The rows. [n, width], with a width of 2 at least
-    RETURNS (Tuple[Floats, Floats, Tuple[float, float]]): The projected rows, the directions, and the
-        share of the variance on each. [n, 2], [2, width]
-    """
-    centred = rows - rows.mean(axis=0)
-    values, vectors = np.linalg.eigh(centred.T @ centred)
-    directions = vectors.T[::-1][:2]
-    largest = np.abs(directions).argmax(axis=1)
-    directions = directions * np.sign(directions[np.arange(2), largest])[:, None]
-    total = float(values.sum())
-    first, second = (max(0.0, float(v)) / total if total > 0 else 0.0 for v in values[::-1][:2])
-    return centred @ directions.T, directions, (first, second)

@@ -42,28 +42,41 @@ class Projections(NamedTuple):
     notes: List[str]
 
 
-def principal(rows: numpy.ndarray, n: int = 2) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """Find the directions in which rows vary most, each with its largest weight positive.
+class Principal(NamedTuple):
+    """Rows along the directions in which they vary most. Directions that there are not have zeros.
+
+    points (numpy.ndarray): The rows along these directions. [n_rows, n]
+    directions (numpy.ndarray): The directions, each with its largest weight positive. [n, width]
+    shares (numpy.ndarray): Which share of the variance lies along each. [n]
+    """
+
+    points: numpy.ndarray
+    directions: numpy.ndarray
+    shares: numpy.ndarray
+
+
+def principal(rows: numpy.ndarray, n: int = 2) -> Principal:
+    """Find the directions in which rows vary most.
 
     rows (numpy.ndarray): The rows. [n_rows, width]
     n (int): How many directions.
-    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): The rows along these directions, and which share of
-        the variance lies along each. Directions that there are not have zeros. [n_rows, n], [n]
+    RETURNS (Principal): The directions, and the rows along them.
     """
-    found, shares = numpy.zeros((len(rows), n)), numpy.zeros(n)
+    found = Principal(numpy.zeros((len(rows), n)), numpy.zeros((n, rows.shape[1])), numpy.zeros(n))
     if not rows.size:
-        return found, shares
+        return found
     centred = rows.astype("float64") - rows.mean(axis=0, dtype="float64")
     _, sizes, axes = numpy.linalg.svd(centred, full_matrices=False)
     total = float((sizes**2).sum())
     if total == 0.0:
-        return found, shares
+        return found
     axes = axes[:n]
     largest = numpy.abs(axes).argmax(axis=1)
     axes = axes * numpy.sign(axes[numpy.arange(len(axes)), largest])[:, None]
-    found[:, : len(axes)] = centred @ axes.T
-    shares[: len(axes)] = sizes[:n] ** 2 / total
-    return found, shares
+    found.points[:, : len(axes)] = centred @ axes.T
+    found.directions[: len(axes)] = axes
+    found.shares[: len(axes)] = sizes[:n] ** 2 / total
+    return found
 
 
 def fit(xy: numpy.ndarray) -> numpy.ndarray:
@@ -96,7 +109,7 @@ def project(
     reduced = None
     for name in methods() if wanted is None else wanted:
         if name == PCA:
-            xy, shares = principal(rows)
+            xy, _, shares = principal(rows)
             result.found[PCA] = Projection(fit(xy), (float(shares[0]), float(shares[1])))
             continue
         module, library = LIBRARIES[name]
@@ -110,7 +123,7 @@ def project(
             continue
         if reduced is None:
             n = min(MOST_DIMENSIONS, *rows.shape)
-            reduced = principal(rows, n)[0].astype("float32")
+            reduced = principal(rows, n).points.astype("float32")
         try:
             result.found[name] = Projection(fit(_alone(ways[name], reduced, seed)))
         # Of the many ways to go wrong inside of these libraries, none should cost all else.

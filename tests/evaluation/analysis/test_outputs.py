@@ -3,7 +3,8 @@
 import numpy
 import pytest
 
-from spacy_contrastive_ner.evaluation.analysis.outputs import label_outputs, project
+from spacy_contrastive_ner.evaluation.analysis.outputs import label_outputs
+from spacy_contrastive_ner.evaluation.analysis.projections import principal
 
 from .random_cases import make_case, make_study
 
@@ -12,16 +13,16 @@ from .random_cases import make_case, make_study
 def test_projection(seed):
     rng = numpy.random.default_rng(seed)
     rows = rng.normal(size=(40, 5)) * [5, 1, 3, 1, 1] + 7
-    points, directions, shares = project(rows)
+    points, directions, shares = principal(rows)
     u, s, v = numpy.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
     assert numpy.abs(points) == pytest.approx(numpy.abs(u[:, :2] * s[:2]))
     assert numpy.abs(directions) == pytest.approx(numpy.abs(v[:2]))
-    assert shares == pytest.approx(tuple((s[:2] ** 2 / (s**2).sum()).tolist()))
+    assert shares == pytest.approx(s[:2] ** 2 / (s**2).sum())
     assert points == pytest.approx((rows - rows.mean(axis=0)) @ directions.T)
     # Whatever the sign that the library gives.
     largest = numpy.abs(directions).argmax(axis=1)
     assert (directions[[0, 1], largest] > 0).all()
-    assert project(numpy.ones((5, 3)))[2] == (0.0, 0.0)
+    assert principal(numpy.ones((5, 3))).shares.tolist() == [0.0, 0.0]
 
 
 def test_places():
@@ -57,10 +58,10 @@ def test_places():
     vectors[list(rows).index((0, 4))] = [0.9, 0.8, 0]
     vectors[list(rows).index((5, 9))] = [0, 0.5, 0.1]
     vectors[list(rows).index((95, 97))] = [0, 0, 0.4]
-    points, directions, shares = project(vectors)
+    points, directions, shares = principal(vectors)
     found = numpy.array([outputs.points.column("x"), outputs.points.column("y")]).T
     assert found == pytest.approx(points)
-    assert outputs.shares == shares
+    assert outputs.shares == tuple(shares.tolist())
     axes = numpy.array([outputs.axes.column("x"), outputs.axes.column("y")])
     assert axes == pytest.approx(directions)
 
