@@ -7,6 +7,7 @@ from thinc.api import Model
 from .. import spans
 from ..descriptions import Written
 from .label_vectors import DESCRIPTIONS, TYPES
+from .names import require_known
 
 
 def check_settings(
@@ -70,12 +71,7 @@ def check_names(model: Model, names: Sequence[str], corpora: Set[str]) -> None:
     settings = {name: model.attrs[name] for name in ("label_weights", "offsets")}
     settings.update({f"corpus_weights.{corpus}": some for corpus, some in by_corpus.items()})
     for setting, some in settings.items():
-        unknown = set(some) - set(names)
-        if unknown:
-            raise ValueError(
-                f"{setting} names {', '.join(sorted(unknown))}, but the labels are "
-                f"{', '.join(names)}."
-            )
+        require_known(setting, some, names)
     strange = set(by_corpus) - corpora
     if strange:
         raise ValueError(

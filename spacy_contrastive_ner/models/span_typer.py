@@ -20,6 +20,7 @@ from ..layers.span_typing import (
 )
 from ..tracks import Found, Lost
 from ..tracks.decoding import FLOOR
+from .names import require_known
 from .proposals import (
     Proposed,
     Suggester,
@@ -191,12 +192,7 @@ def fit(
     seen = {label for doc in gold for _, _, label in doc.spans} - {""}
     names = list(model.attrs["names"])
     names += [label for label in (sorted(seen) if given is None else given) if label not in names]
-    unknown = set(model.attrs["label_weights"]) - set(names)
-    if unknown:
-        raise ValueError(
-            f"label_weights names {', '.join(sorted(unknown))}, but the labels are "
-            f"{', '.join(names)}."
-        )
+    require_known("label_weights", model.attrs["label_weights"], names)
     documents = [doc.spans for doc in gold]
     widest = model.attrs["max_width"] or spans.width_for(documents, model.attrs["coverage"])
     silent = [label for label in names if label not in seen]

@@ -28,6 +28,7 @@ from .memory import (
     resize_memory,
     set_memory,
 )
+from .names import require_known
 from .tag_scores import find, imitate, learn
 
 InT = List[Doc]
@@ -179,12 +180,7 @@ def fit(
         wanted.setdefault(label, n)
     layers = {label: max(n, needed.get(label, 0)) or max_layers for label, n in wanted.items()}
     layout = Layout.build(layout.heads, layers)
-    unknown = set(model.attrs["label_weights"]) - set(layout.labels)
-    if unknown:
-        raise ValueError(
-            f"label_weights names {', '.join(sorted(unknown))}, but the labels are "
-            f"{', '.join(layout.labels)}."
-        )
+    require_known("label_weights", model.attrs["label_weights"], layout.labels)
     target = tracks.targets(layout, [doc.n_tokens for doc in gold], [doc.spans for doc in gold])
     # A model that is initialised again starts anew, as its encoder does.
     reset_heads(model.get_ref("heads"))
