@@ -54,7 +54,7 @@ def read_gold(example: Example, spans_key: str, missing_key: Optional[str]) -> G
         given = list(groups[spans_key])
         spans = _triples(given)
         linked = discontinuous(given, spans)
-        return Gold(n_tokens, spans, _triples(unknown), [], corpus, linked)
+        return Gold(n_tokens, _once(given, spans), _triples(unknown), [], corpus, linked)
     tokens = example.alignment.y2x
     spans = []
     aligned: List[Span] = []
@@ -69,7 +69,8 @@ def read_gold(example: Example, spans_key: str, missing_key: Optional[str]) -> G
     missing = [
         (*_cover(tokens[span.start : span.end]), span.label_) for span in (*unknown, *misaligned)
     ]
-    return Gold(n_tokens, spans, missing, misaligned, corpus, discontinuous(aligned, spans))
+    linked = discontinuous(aligned, spans)
+    return Gold(n_tokens, _once(aligned, spans), missing, misaligned, corpus, linked)
 
 
 def read_doc(
@@ -115,6 +116,18 @@ def discontinuous(spans: Sequence[Span], triples: Sequence[LabelledSpan]) -> Seq
             fragments.setdefault((span.id, triple[2]), []).append(triple)
     found = (tuple(sorted(set(some))) for some in fragments.values())
     return tuple(some for some in found if len(some) > 1)
+
+
+def _once(spans: Sequence[Span], triples: Sequence[LabelledSpan]) -> List[LabelledSpan]:
+    """Leave out repetitions of a fragment that belongs to several entities: it has another id in each."""
+    ids: Dict[LabelledSpan, List[int]] = {}
+    kept: List[LabelledSpan] = []
+    for span, triple in zip(spans, triples):
+        before = ids.setdefault(triple, [])
+        if not (before and span.id and 0 not in before and span.id not in before):
+            kept.append(triple)
+        before.append(span.id)
+    return kept
 
 
 def _cover(tokens: Sequence[int]) -> Tuple[int, int]:

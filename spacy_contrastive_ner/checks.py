@@ -31,7 +31,7 @@ WAYS_OUT = {
     NO_PIECE: "Leave white space out of it; if the transformer cut the text off, take shorter windows "
     "in its get_spans",
     FAR: "Raise max_distance in [components.{name}.model.link]",
-    SHARED: "Nothing can be done: a fragment is tied to one entity",
+    SHARED: "Nothing can be done",
     NO_LINKS: "Initialize with training data that hold some",
 }
 

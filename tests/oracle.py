@@ -414,6 +414,27 @@ def best_partition(start, end, pairs, log_odds):
     return max(divisions, key=lambda d: (gain_of(d, start, end, pairs, log_odds), len(d)))
 
 
+def shared_entities(start, end, pairs, log_odds):
+    """All sets of two or more spans that may be one entity, but for those within another one."""
+    scores = dict(zip(zip(pairs.left.tolist(), pairs.right.tolist()), log_odds.tolist()))
+
+    def is_entity(some):
+        both = list(itertools.combinations(some, 2))
+        if any(start[a] < end[b] and start[b] < end[a] for a, b in both):
+            return False
+        if any(scores.get(pair, 1.0) <= 0 for pair in both):
+            return False
+        reached = {some[0]}
+        for _ in some:
+            reached |= {i for pair in both if pair in scores for i in pair if reached & set(pair)}
+        return len(some) > 1 and reached == set(some)
+
+    spans = range(len(start))
+    sizes = range(2, len(start) + 1)
+    found = [set(c) for n in sizes for c in itertools.combinations(spans, n) if is_entity(c)]
+    return sorted(sorted(some) for some in found if not any(some < other for other in found))
+
+
 def type_scores(weights: Any, rows: numpy.ndarray) -> numpy.ndarray:
     """The scores of NONE and all labels for one span: an LSTM that reads its rows to the right, one that
     reads them to the left, attention from their last states over all of them."""

@@ -29,7 +29,7 @@ def partition(
     RETURNS (numpy.ndarray): For each span the index of the first span of its entity. [n]
     """
     entity = numpy.arange(len(start))
-    for spans in _connected(pairs, log_odds):
+    for spans in connected(pairs, log_odds):
         if len(spans) == 2:
             entity[spans[1]] = spans[0]
             continue
@@ -40,8 +40,8 @@ def partition(
     return entity
 
 
-def _connected(pairs: Pairs, log_odds: numpy.ndarray) -> List[List[int]]:
-    """The spans that pairs of positive log-odds connect, sorted."""
+def connected(pairs: Pairs, log_odds: numpy.ndarray) -> List[List[int]]:
+    """RETURNS (List[List[int]]): The spans that pairs of positive log-odds connect, sorted."""
     at: Dict[int, int] = {}
 
     def root_of(i: int) -> int:
@@ -74,10 +74,15 @@ def _gains(
     second = numpy.searchsorted(places, pairs.right[some])
     gains = numpy.zeros((len(places), len(places)))
     gains[first, second] = gains[second, first] = log_odds[some]
-    overlap = start[places][:, None] < end[places]
-    gains[overlap & overlap.T] = -numpy.inf
+    gains[overlaps(start[places], end[places])] = -numpy.inf
     numpy.fill_diagonal(gains, 0.0)
     return gains
+
+
+def overlaps(start: numpy.ndarray, end: numpy.ndarray) -> numpy.ndarray:
+    """RETURNS (numpy.ndarray): Which spans overlap, each with itself, too. [n, n]"""
+    reaches = start[:, None] < end
+    return reaches & reaches.T
 
 
 def _divide_exactly(gains: numpy.ndarray) -> List[List[int]]:

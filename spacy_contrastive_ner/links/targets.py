@@ -7,10 +7,11 @@ import numpy
 from ..tracks import Lost
 from ..tracks.layout import LabelledSpan
 from .pairs import Pairs, Spans, pair_up
+from .sharing import share
 
 # Why a discontinuous entity cannot be learned as a whole.
 FAR = "further apart than the linker looks"
-SHARED = "a fragment is shared with another entity"
+SHARED = "its fragments are shared so that it cannot be told from other entities"
 NO_LINKS = "the linker was initialized without discontinuous entities"
 
 # The fragments of one entity.
@@ -57,18 +58,24 @@ def targets(
     unique = Spans(*table.T)
     pairs = pair_up(unique, max_distance)
     linked: Set[Tuple[int, int]] = set()
-    lost: List[Lost] = []
+    whole: List[Tuple[int, Fragments, List[int]]] = []
     for i, some in enumerate(entities):
-        some = [fragments for fragments in some if fragments[0][2] in labels]
-        uses = count_uses(some)
         for fragments in some:
-            reason = _problem(fragments, uses, max_distance)
-            if reason:
-                lost.append(Lost(i, hull(fragments), reason))
-            at = [spans[i, span] for span in fragments]
-            linked.update((a, b) for a in at for b in at)
+            if fragments[0][2] in labels:
+                at = sorted(spans[i, span] for span in fragments)
+                linked.update((a, b) for a in at for b in at)
+                whole.append((i, fragments, at))
     both = zip(pairs.left.tolist(), pairs.right.tolist())
     is_linked = numpy.asarray([pair in linked for pair in both], dtype="bool")
+    # What the very best scores would make of it.
+    possible = share(unique.start, unique.end, pairs, numpy.where(is_linked, 1.0, -1.0))
+    known = {tuple(some) for some in possible}
+    lost: List[Lost] = []
+    for i, fragments, at in whole:
+        if _is_far(fragments, max_distance):
+            lost.append(Lost(i, hull(fragments), FAR))
+        elif tuple(at) not in known:
+            lost.append(Lost(i, hull(fragments), SHARED))
     return Targets(unique, pairs, is_linked, lost)
 
 
@@ -81,20 +88,19 @@ def hull(fragments: Fragments) -> LabelledSpan:
     )
 
 
-def count_uses(entities: Sequence[Fragments]) -> Dict[LabelledSpan, int]:
-    """RETURNS (Dict[LabelledSpan, int]): How many of these entities each fragment belongs to."""
-    uses: Dict[LabelledSpan, int] = {}
-    for fragments in entities:
-        for span in fragments:
-            uses[span] = uses.get(span, 0) + 1
-    return uses
+def shared_labels(entities: Sequence[Sequence[Fragments]]) -> Set[str]:
+    """RETURNS (Set[str]): The labels of fragments that belong to several entities of a document."""
+    found: Set[str] = set()
+    for some in entities:
+        seen: Set[LabelledSpan] = set()
+        for fragments in some:
+            found.update(label for _, _, label in seen.intersection(fragments))
+            seen.update(fragments)
+    return found
 
 
-def _problem(fragments: Fragments, uses: Dict[LabelledSpan, int], max_distance: int) -> str:
-    """Why an entity cannot be learned as a whole, "" if it can be."""
-    if any(uses[span] > 1 for span in fragments):
-        return SHARED
-    # It will do if each fragment is in reach of the one before it.
+def _is_far(fragments: Fragments, max_distance: int) -> bool:
+    """Whether an entity is not held together: each fragment has to be in reach of the one before."""
     ordered = sorted(fragments)
     gaps = (after[0] - before[1] for before, after in zip(ordered, ordered[1:]))
-    return FAR if any(gap > max_distance for gap in gaps) else ""
+    return any(gap > max_distance for gap in gaps)

@@ -2,7 +2,8 @@
 
 A model that links has a reference "linker" to a `FragmentLinker` in a container, puts the encoder's
 rows beside its scores (`layers/beside.py`), and has in `model.attrs["linked"]` the labels of which
-discontinuous entities were seen. Only spans of these are ever paired.
+discontinuous entities were seen, and in `model.attrs["shared"]` those of which fragments were seen that
+belong to several entities. Only spans of the former are ever paired, only fragments of the latter shared.
 """
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -44,7 +45,8 @@ def fit_links(model: Model, names: Sequence[str], gold: Sequence[Gold]) -> List[
     if linker is None:
         return []
     reset_linker(model.get_ref("linker"))
-    model.attrs["linked"] = _linked(names, gold)
+    model.attrs.update(linked=[], shared=[])
+    _see(model, names, gold)
     if not model.attrs["linked"]:
         return []
     target = _targets(model, names, gold, linker.attrs["max_distance"])
@@ -57,10 +59,13 @@ def fit_links(model: Model, names: Sequence[str], gold: Sequence[Gold]) -> List[
     return target.lost
 
 
-def _linked(names: Sequence[str], gold: Sequence[Gold]) -> List[str]:
-    """The labels that have discontinuous entities, in their order."""
-    seen = {fragments[0][2] for doc in gold for fragments in doc.entities}
-    return [name for name in names if name in seen]
+def _see(model: Model, names: Sequence[str], gold: Sequence[Gold]) -> None:
+    """Note the labels that have discontinuous entities, and fragments of several, in their order."""
+    linked = {fragments[0][2] for doc in gold for fragments in doc.entities}
+    shared = links.shared_labels([doc.entities for doc in gold])
+    for name, some in (("linked", linked), ("shared", shared)):
+        known = some.union(model.attrs[name])
+        model.attrs[name] = [label for label in names if label in known]
 
 
 def _targets(
@@ -102,10 +107,7 @@ def learn_links(
     """
     linker, ops = get_linker(model), model.ops
     assert linker is not None
-    new = set(_linked(names, gold)) - set(model.attrs["linked"])
-    if new:
-        known = {*model.attrs["linked"], *new}
-        model.attrs["linked"] = [name for name in names if name in known]
+    _see(model, names, gold)
     target = _targets(model, names, gold, linker.attrs["max_distance"])
     if not len(target.is_linked):
         return 0.0, ops.xp.zeros_like(rows), target.lost
@@ -139,26 +141,42 @@ def cannot_link(model: Model, names: Sequence[str], gold: Sequence[Gold]) -> Lis
 def find_links(
     model: Model, names: Sequence[str], lengths: Sequence[int], found: Found, rows: Floats2d
 ) -> Found:
-    """Tie the fragments among the spans that were found together, see `links.partition`. Only the
-    scores of pairs come to the CPU.
+    """Tie the fragments among the spans that were found together, see `links.partition` and
+    `links.share`. Only the scores of pairs come to the CPU.
 
     model (Model[List[Doc], Ragged]): The model.
     names (Sequence[str]): Its labels.
     lengths (Sequence[int]): The number of tokens of each document.
     found (Found): The spans.
     rows (Floats2d): The encoder's rows. [N, nI]
-    RETURNS (Found): The spans, with their groups.
+    RETURNS (Found): The spans, with their groups: a fragment of several entities once for each.
     """
-    group = numpy.zeros(len(found.start), dtype="int64")
     some, pairs, scores = _score_found(model, names, lengths, found, rows)
     if not len(pairs.left):
-        return found._replace(group=group)
-    entity = links.partition(
-        found.start[some], found.end[some], pairs, model.ops.to_numpy(scores).astype("float64")
-    )
-    sizes = numpy.bincount(entity, minlength=len(entity))
-    group[some] = numpy.where(sizes[entity] > 1, some[entity] + 1, 0)
-    return found._replace(group=_number(found.document, group))
+        return found._replace(group=numpy.zeros(len(found.start), dtype="int64"))
+    start, end = found.start[some], found.end[some]
+    log_odds = model.ops.to_numpy(scores).astype("float64")
+    is_shared = numpy.isin(found.label[some], [names.index(name) for name in model.attrs["shared"]])
+    parts: List[List[int]] = []
+    for is_own, divide in ((~is_shared, _divide), (is_shared, links.share)):
+        # Pairs are of one label.
+        own = is_own[pairs.left]
+        parts += divide(start, end, links.Pairs(*(x[own] for x in pairs)), log_odds[own])
+    fragments = [(i, k) for k, part in enumerate(sorted(parts), 1) for i in some[part].tolist()]
+    whole = set(range(len(found.start))).difference(i for i, _ in fragments)
+    table = numpy.asarray(sorted([*fragments, *((i, 0) for i in whole)]), dtype="int64")
+    found = found.take(table[:, 0])
+    return found._replace(group=_number(found.document, table[:, 1]))
+
+
+def _divide(
+    start: numpy.ndarray, end: numpy.ndarray, pairs: links.Pairs, log_odds: numpy.ndarray
+) -> List[List[int]]:
+    """The entities of two or more spans, see `links.partition`."""
+    entity = links.partition(start, end, pairs, log_odds)
+    order = numpy.argsort(entity, kind="stable")
+    parts = numpy.split(order, numpy.flatnonzero(numpy.diff(entity[order])) + 1)
+    return [part.tolist() for part in parts if len(part) > 1]
 
 
 def _score_found(

@@ -1,4 +1,4 @@
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import numpy
 from spacy.tokens import Doc
@@ -16,17 +16,15 @@ from ..layers.span_pairs import size_linker
 from ..losses.cross_entropy_dice import Loss, make_cross_entropy_dice
 from ..tracks import Layout, Lost
 from ..tracks.decoding import DECODERS
-from .filling import forget, remember
+from .filling import MEMORY_FUNCTIONS
 from .given_spans import type_with_tracks
 from .linking import add_label_to_links, check_links, fit_links
 from .memory import (
     NEAREST,
     check_memory,
-    describe_memory,
     forget_all,
     layout_of,
     resize_memory,
-    set_memory,
 )
 from .names import require_known
 from .tag_scores import find, imitate, learn
@@ -140,6 +138,7 @@ def make_tagger(
         use_crf=crf is not None,
         label_weights=dict(label_weights or {}),
         linked=[],
+        shared=[],
         fit=fit,
         labels=labels,
         add_label=add_label,
@@ -218,6 +217,7 @@ def add_label(model: Model[InT, OutT], label: str, layers: Optional[int], max_la
 def _resize(model: Model[InT, OutT], layout: Layout, tags: numpy.ndarray) -> None:
     """Give the model the tracks of a layout. New heads start from the frequency of the tags in
     the given targets, [N, K]."""
+    before = layout_of(model)
     model.attrs["layout"] = layout.to_dict()
     if not layout.n_tracks:
         return
@@ -229,7 +229,7 @@ def _resize(model: Model[InT, OutT], layout: Layout, tags: numpy.ndarray) -> Non
     bias[:, 1:][numpy.repeat(unseen, 4, axis=1)] -= RESERVE
     set_width(model.get_ref("heads"), layout.width, bias.ravel().tolist())
     set_tracks(model.get_ref("crf"), layout.n_tracks, layout.labels_per_track)
-    resize_memory(model, layout)
+    resize_memory(model, before, layout)
 
 
 def check(model: Model[InT, OutT]) -> Optional[str]:
@@ -242,12 +242,3 @@ def check(model: Model[InT, OutT]) -> Optional[str]:
             f"{len(layout.labels)} labels on {layout.n_tracks} tracks need {layout.width}"
         )
     return check_links(model, layout.labels) or check_memory(model, layout)
-
-
-# What a model with a memory answers to besides.
-MEMORY_FUNCTIONS: Dict[str, Any] = {
-    "remember": remember,
-    "forget": forget,
-    "describe_memory": describe_memory,
-    "set_memory": set_memory,
-}

@@ -206,10 +206,8 @@ def test_both_stages_at_once():
 
 def test_what_cannot_be_linked_is_told():
     far = (["a0", *["so"] * 25, "b0"], [(0, 1, "X", "1"), (26, 27, "X", "1")])
-    shared = (
-        ["a0", "a1", "b0"],
-        [(0, 1, "X", "1"), (2, 3, "X", "1"), (1, 2, "X", "2"), (2, 3, "X", "2")],
-    )
+    triangle = [(0, "1"), (1, "1"), (1, "2"), (2, "2"), (2, "3"), (0, "3")]
+    shared = (["a0", "a1", "b0"], [(i, i + 1, "X", id) for i, id in triangle])
     nlp = make_pipeline(model={"link": LINK})
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -217,13 +215,68 @@ def test_what_cannot_be_linked_is_told():
     messages = [str(w.message) for w in caught if "learned in parts only" in str(w.message)]
     assert len(messages) == 2
     assert "1 of" in messages[0] and "Raise max_distance" in messages[0]
-    assert "2 of" in messages[1] and "'a0 a1 b0' (X)" in messages[1]
+    assert "3 of" in messages[1] and "'a0 a1' (X)" in messages[1]
     # Linked or not is for training data to say.
     nlp = make_pipeline(model={"link": LINK})
     optimizer = nlp.initialize(lambda: make_examples(nlp))
     nlp.get_pipe("contrastive_ner").add_label("X")
     with pytest.warns(UserWarning, match="initialized without discontinuous entities"):
         nlp.update(make_linked(nlp, draw_texts(2)), sgd=optimizer)
+
+
+def make_sharing(rng):
+    """Parts of one kind that share the last of them: "a0 and a1 b", or else do not: "a0 b and a1"."""
+    kinds = rng.permutation(4)[:2].tolist()
+    words = ["so"] * int(rng.integers(0, 3)) + [f"a{kind}" for kind in kinds]
+    n = len(words)
+    if rng.random() < 0.5:
+        words += ["both", "b"]
+        spans = [(n - 2, n - 1, "X", "1"), (n + 1, n + 2, "X", "1")]
+        spans += [(n - 1, n, "X", "2"), (n + 1, n + 2, "X", "2")]
+    else:
+        words += ["then", "b"]
+        spans = [(n - 2, n - 1, "X", ""), (n - 1, n, "X", "1"), (n + 1, n + 2, "X", "1")]
+    return words, spans
+
+
+def test_fragments_of_several_entities(recwarn):
+    rng = numpy.random.default_rng(0)
+    nlp, examples, optimizer = linked_pipeline([make_sharing(rng) for _ in range(40)])
+    assert not [str(w.message) for w in recwarn if "left out" in str(w.message)]
+    model = nlp.get_pipe("contrastive_ner").model
+    assert model.attrs["shared"] == ["X"]
+    new = make_linked(nlp, [make_sharing(rng) for _ in range(40)])
+    assert {len(eg.reference.spans["sc"]) for eg in new} == {3, 4}
+    for copy in (
+        nlp,
+        make_pipeline(model={"dropout": 0.0, "link": LINK}).from_bytes(nlp.to_bytes()),
+    ):
+        for eg, doc in zip(new, copy.pipe([bare(eg, copy) for eg in new], batch_size=7)):
+            assert entities(doc) == entities(eg.reference)
+            assert len(doc.spans["sc"].attrs["scores"]) == len(doc.spans["sc"])
+            assert all(not span.id for span in doc.ents)
+    assert nlp.evaluate(new)["spans_sc_f"] == 1.0
+    # What was seen stays known, what is new is learned.
+    nlp.update(make_linked(nlp, draw_texts(2)), sgd=optimizer)
+    assert model.attrs["shared"] == ["X"]
+
+
+def test_sharing_is_learned_when_it_is_seen():
+    rng = numpy.random.default_rng(0)
+    nlp, _, optimizer = linked_pipeline(draw_texts(5), steps=1)
+    model = nlp.get_pipe("contrastive_ner").model
+    assert model.attrs["shared"] == []
+    nlp.update(make_linked(nlp, [make_sharing(rng) for _ in range(9)]), sgd=optimizer)
+    assert model.attrs["shared"] == ["X"]
+
+
+def test_a_shared_fragment_is_read_once():
+    nlp = spacy.blank("en")
+    words, ids = ["a", "b", "c"], [(0, "1"), (2, "1"), (1, "2"), (2, "2"), (0, ""), (1, "2")]
+    eg = make_linked(nlp, [(words, [(i, i + 1, "X", id) for i, id in ids])])[0]
+    spans = read_gold(eg, "sc", None).spans
+    # The same entity twice is another matter, which is told.
+    assert [start for start, _, _ in spans] == [0, 2, 1, 0, 1]
 
 
 def test_without_the_setting_nothing_is_linked_and_nothing_told():
