@@ -10,15 +10,19 @@ passages.
 import json
 import random
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
+from spacy.training.pretrain import make_update
+from spacy.vocab import Vocab
+from thinc.api import Adam, Model
 
 from spacy_contrastive_ner.annotations import flat_view
+from spacy_contrastive_ner.corpora.marks import set_mark
 
 KEY = "sc"
 WITHOUT_BLANKS = ("ja", "zh")
@@ -189,6 +193,38 @@ def counts(nlp: Language, examples: List[Example]) -> Dict[str, Any]:
         "macro": sum(f_score(per_label[label]) for label in labels) / len(labels),
         "docs": per_doc,
     }
+
+
+def pretrain(
+    objective: Callable[[Vocab, Model], Model],
+    nlp: Language,
+    encoder: Model,
+    examples: Sequence[Example],
+    batcher: Callable[[List[Example]], Iterator[List[Example]]],
+    updates: int,
+    learn_rate: float,
+    seed: int,
+) -> bytes:
+    """Pretrain an encoder on examples that have a mark, and return its weights."""
+    encoder.initialize(X=[nlp.make_doc("one document")])
+    model = objective(nlp.vocab, encoder)
+    model.initialize(X=[nlp.make_doc("one document")])
+    optimizer = Adam(learn_rate, use_averages=False, L2=0.01, L2_is_weight_decay=True)
+    epoch = done = 0
+    while done < updates:
+        order = list(examples)
+        random.Random(f"{seed} {epoch}").shuffle(order)
+        for example in order:
+            mark = example.reference.user_data["mark"]
+            set_mark(example.reference, mark._replace(epoch=epoch))
+        for batch in batcher(order):
+            docs = [example.reference for example in batch]
+            make_update(model, docs, optimizer, model.attrs["loss"])
+            done += 1
+            if done == updates:
+                break
+        epoch += 1
+    return encoder.to_bytes()
 
 
 def f_score(row: Any) -> float:

@@ -26,8 +26,6 @@ import numpy
 from spacy.language import Language
 from spacy.tokens import Span, SpanGroup
 from spacy.training import Example
-from spacy.training.pretrain import make_update
-from thinc.api import Adam
 
 from spacy_contrastive_ner import losses
 from spacy_contrastive_ner.corpora.batcher import make_balanced_batcher
@@ -131,27 +129,11 @@ def stage_one(
     make: Callable[[], Objective], nlp: Language, examples: List[Example], args: Any, seed: int
 ) -> bytes:
     """Pretrain the encoder of the pipe, and return its weights."""
-    model = nlp.get_pipe("contrastive_ner").model.get_ref("tok2vec")
-    model.initialize(X=[nlp.make_doc("one document")])
-    pretrain = make()(nlp.vocab, model)
-    pretrain.initialize(X=[nlp.make_doc("one document")])
-    optimizer = Adam(args.learn_rate, use_averages=False, L2=0.01, L2_is_weight_decay=True)
+    encoder = nlp.get_pipe("contrastive_ner").model.get_ref("tok2vec")
     batcher = make_balanced_batcher(size=args.words_one, seed=seed)
-    epoch = updates = 0
-    while updates < args.updates_one:
-        order = list(examples)
-        random.Random(f"{seed} {epoch}").shuffle(order)
-        for example in order:
-            mark = example.reference.user_data["mark"]
-            set_mark(example.reference, mark._replace(epoch=epoch))
-        for batch in batcher(order):
-            docs = [example.reference for example in batch]
-            make_update(pretrain, docs, optimizer, pretrain.attrs["loss"])
-            updates += 1
-            if updates == args.updates_one:
-                break
-        epoch += 1
-    return model.to_bytes()
+    return common.pretrain(
+        make(), nlp, encoder, examples, batcher, args.updates_one, args.learn_rate, seed
+    )
 
 
 def model_of(arm: str, encoder: Optional[Path]) -> Dict[str, Any]:
