@@ -4,14 +4,13 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from spacy.errors import Errors
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Ragged
 
-from .annotations import Gold, count_keys, read_gold, write_found
+from .annotations import count_keys, write_found
 from .checks import (
     Labels,
     check_layers,
@@ -78,7 +77,7 @@ def make_contrastive_ner(
     )
 
 
-class ContrastiveNER(GivenSpans, Teaching, Remembering, TrainablePipe):
+class ContrastiveNER(GivenSpans, Teaching, Remembering):
     """Recognises nested, overlapping and flat entities and gives each its probability."""
 
     def __init__(
@@ -144,16 +143,6 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering, TrainablePipe):
         # The losses of gold entities that were warned about, by reason and label.
         self._told: Set[Tuple[str, str]] = set()
         keep_freed_memory()
-
-    @property
-    def key(self) -> str:
-        """The key in `doc.spans` under which entities are read and written."""
-        return str(self.cfg["spans_key"])
-
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): The labels."""
-        return tuple(self.model.attrs["labels"](self.model))
 
     @property
     def label_data(self) -> Dict[str, int]:
@@ -255,9 +244,6 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering, TrainablePipe):
             docs = [example.predicted for example in examples]
             report_lost(self.name, gold, lost, docs, self._told)
         return loss, d_scores
-
-    def _gold(self, example: Example) -> Gold:
-        return read_gold(example, self.key, self.cfg["missing_key"])
 
     def rehearse(
         self,

@@ -1,25 +1,18 @@
 """What the pipe says about spans that are given to it, and which spans it looks at itself."""
 
-from typing import Any, List, Optional, Sequence, Tuple, Union
+from typing import List, Optional, Sequence, Tuple, Union
 
 import numpy
 from spacy.tokens import Doc, Span
 
 from .models.proposals import Proposals
+from .pipe_part import PipePart
 
 GivenSpan = Union[Span, Tuple[int, int]]
 
 
-class GivenSpans:
+class GivenSpans(PipePart):
     """The part of the pipe that types given spans. It is one with the rest: `ContrastiveNER`."""
-
-    name: str
-    model: Any
-
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): The labels."""
-        raise NotImplementedError
 
     def type_spans(
         self, docs: Sequence[Doc], spans: Sequence[Sequence[GivenSpan]]

@@ -5,17 +5,16 @@ from itertools import product
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Optimizer
 
-from .annotations import Gold
 from .checks import report_lost
 from .layers.memory import is_filled
 from .models.filling import Remembered
 from .models.listeners import has_listener
-from .models.memory import fingerprint, get_memory
+from .models.memory import WITH_MEMORY, fingerprint, get_memory
+from .pipe_part import PipePart
 
 # What `tune_memory` tries.
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
@@ -28,17 +27,10 @@ BLOCK = 64
 SHARED = ("memory of a shared encoder", "")
 
 
-class Remembering(TrainablePipe):
+class Remembering(PipePart):
     """The part of the pipe that has to do with memory. Its settings are those of the layer `Memory`."""
 
-    name: str
-    model: Any
-    vocab: Any
-    cfg: Dict[str, Any]
     _told: Set[Tuple[str, str]]
-
-    def _gold(self, example: Example) -> Gold:
-        raise NotImplementedError
 
     @property
     def memory(self) -> Dict[str, Any]:
@@ -215,8 +207,7 @@ class Remembering(TrainablePipe):
     def _ask_memory(self, function: str, *args: Any, **kwargs: Any) -> Any:
         if function not in self.model.attrs:
             raise ValueError(
-                f"[{self.name}] The model has no memory: only the architecture MultiHeadTagger has one. A "
-                "BiEncoder is given labels by add_label(label, examples=...)."
+                f"[{self.name}] The model has no memory: only the architectures {WITH_MEMORY} have one."
             )
         try:
             return self.model.attrs[function](self.model, *args, **kwargs)

@@ -1,29 +1,16 @@
 """What the pipe learns without updates: labels by a description or examples, and calibration."""
 
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Dict, Iterable, List, Optional
 
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import get_lang_class
-from spacy.vocab import Vocab
 
-from .annotations import Gold
+from .pipe_part import PipePart
 
 
-class Teaching:
+class Teaching(PipePart):
     """The part of the pipe that teaches a `BiEncoder`. It is one with the rest: `ContrastiveNER`."""
-
-    name: str
-    model: Any
-    vocab: Vocab
-
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): The labels."""
-        raise NotImplementedError
-
-    def _gold(self, example: Example) -> Gold:
-        raise NotImplementedError
 
     def _teach(self, label: str, description: Optional[str], examples: List[Span]) -> int:
         """Add a label that the model knows at once."""
@@ -31,7 +18,7 @@ class Teaching:
             raise ValueError(
                 f"[{self.name}] {label!r} cannot be learned from a description or examples alone: "
                 "a tagger has to be trained. Use the architecture BiEncoder, add the label without "
-                "them and train, or remember() annotated examples (MultiHeadTagger)."
+                "them and train, or remember() annotated examples (with a tagger)."
             )
         is_new = label not in self.labels
         written = None if description is None else self._make_doc(description)

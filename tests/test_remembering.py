@@ -341,12 +341,17 @@ def test_given_transitions():
 
 def test_families_without_memory():
     nlp = make_pipeline()
-    config = {"@architectures": "spacy-contrastive-ner.BiEncoder.v1"}
-    tok2vec = nlp.get_pipe_config("contrastive_ner")["model"]["tok2vec"]
+    config = {
+        "@architectures": "spacy-contrastive-ner.SpanTyper.v1",
+        "propose": {"@misc": "spacy.ngram_suggester.v1", "sizes": [1]},
+        "tok2vec": nlp.get_pipe_config("contrastive_ner")["model"]["tok2vec"],
+    }
     nlp.remove_pipe("contrastive_ner")
-    pipe = nlp.add_pipe("contrastive_ner", config={"model": {**config, "tok2vec": tok2vec}})
+    pipe = nlp.add_pipe("contrastive_ner", config={"model": config})
     for action in (lambda: pipe.memory, lambda: pipe.remember(make_examples(nlp)), pipe.forget):
-        with pytest.raises(ValueError, match="model has no memory: only the architecture"):
+        with pytest.raises(
+            ValueError, match="MultiHeadTagger, SubwordTagger and BiEncoder have one"
+        ):
             action()
 
 

@@ -90,33 +90,33 @@ STARTED_FROM = ("init_tok2vec", "transformer", "vectors")
 
 def _overall(found: Mapping[str, Any]) -> Iterator[List[str]]:
     """Rows of scores over all labels."""
-    yield _row("Spans, micro", found["micro"])
+    yield row_of("Spans, micro", found["micro"])
     yield _macro_row("Spans, macro", found["macro"])
     if found["rare"]:
         rare = found["rare"]
         for name, some in (("Rare labels", rare), ("Other labels", rare["others"])):
-            yield _row(f"{name}, micro", some["micro"])
+            yield row_of(f"{name}, micro", some["micro"])
             yield _macro_row(f"{name}, macro", some["macro"])
-    yield _row("Spans, whatever the label", found["borders"])
-    accuracy = _percent(found["type_accuracy"])
+    yield row_of("Spans, whatever the label", found["borders"])
+    accuracy = percent(found["type_accuracy"])
     yield ["Type accuracy of these", accuracy, "", "", "", ""]
     if any(found["structure"]["discontinuous"][key] for key in ("support", "predicted")):
-        yield _row("Whole entities, micro", found["entities"]["micro"])
+        yield row_of("Whole entities, micro", found["entities"]["micro"])
         yield _macro_row("Whole entities, macro", found["entities"]["macro"])
     if found["flat"]:
-        yield _row("Flat view (doc.ents), micro", found["flat"]["micro"])
+        yield row_of("Flat view (doc.ents), micro", found["flat"]["micro"])
         yield _macro_row("Flat view (doc.ents), macro", found["flat"]["macro"])
 
 
 def _runne(scores: Mapping[str, Any]) -> str:
-    main, few = _percent(scores["main"]), _percent(scores["few_shot"])
+    main, few = percent(scores["main"]), percent(scores["few_shot"])
     names = ", ".join(map(shorten, scores["few_shot_labels"]))
     return f"RuNNE: {main} main, {few} few-shot ({names})\n"
 
 
 def _labels(labels: Mapping[str, Any]) -> List[str]:
     shown = list(labels.items())[:SHOWN_LABELS]
-    parts = [_table(HEADER, (_row(shorten(label), score) for label, score in shown))]
+    parts = [_table(HEADER, (row_of(shorten(label), score) for label, score in shown))]
     if len(labels) > len(shown):
         parts.append(f"... and {len(labels) - len(shown)} labels more")
     return parts
@@ -140,7 +140,7 @@ def _kinds(found: Mapping[str, Any]) -> Iterator[List[str]]:
         if some:
             yield [title, "", "", "", "", ""]
         for name, score in some.items():
-            yield _row(f"  {names[name] if names else name}", score)
+            yield row_of(f"  {names[name] if names else name}", score)
 
 
 def _partial(found: Mapping[str, Any]) -> List[str]:
@@ -149,7 +149,7 @@ def _partial(found: Mapping[str, Any]) -> List[str]:
     for key, name in SCHEME_NAMES.items():
         scores = found["partial"][key]
         counts = [number(scores[column]) for column in columns]
-        rows.append([name, *counts, *(_percent(scores[k]) for k in ("precision", "recall", "f"))])
+        rows.append([name, *counts, *(percent(scores[k]) for k in ("precision", "recall", "f"))])
     header = ("", *(column.capitalize() for column in columns), "Precision", "Recall", "F")
     outcomes = [f"{name} {number(found['outcomes'][key])}" for key, name in OUTCOME_NAMES.items()]
     return [_table(header, rows), "; ".join(outcomes)]
@@ -232,21 +232,23 @@ def examples_of(unreachable: Mapping[str, Any]) -> List[str]:
     return lines
 
 
-def _row(name: str, score: Mapping[str, Any]) -> List[str]:
+def row_of(name: str, score: Mapping[str, Any]) -> List[str]:
+    """RETURNS (List[str]): A score as a row under `HEADER`."""
     return [
         name,
-        *(_percent(score[key]) for key in ("precision", "recall", "f")),
+        *(percent(score[key]) for key in ("precision", "recall", "f")),
         number(score["support"]),
         number(score["predicted"]),
     ]
 
 
 def _macro_row(name: str, score: Mapping[str, Any]) -> List[str]:
-    values = [_percent(score[key]) for key in ("precision", "recall", "f")]
+    values = [percent(score[key]) for key in ("precision", "recall", "f")]
     return [f"{name} ({score['labels']} labels)", *values, "", ""]
 
 
-def _percent(value: Optional[float]) -> str:
+def percent(value: Optional[float]) -> str:
+    """RETURNS (str): A fraction in percent."""
     return "-" if value is None else f"{100 * value:.2f}"
 
 

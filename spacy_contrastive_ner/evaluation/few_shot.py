@@ -24,7 +24,7 @@ from spacy.training import Example
 from spacy.util import minibatch
 
 from ..models.label_vectors import the_space
-from ..models.memory import NEAREST, get_memory
+from ..models.memory import NEAREST, WITH_MEMORY, get_memory
 from .distributions import interval_of_mean
 from .episodes import Counts, Episode, count_in
 from .evaluate import Annotation, Evaluation, Settings, Whole, spans_of, touches
@@ -91,7 +91,7 @@ class FewShots:
 
     def trained_labels(self) -> List[str]:
         """RETURNS (List[str]): The labels that training may have taught the pipe."""
-        only = self.pipe.memory["only"] if self.way == MEMORY else ()
+        only = self.pipe.memory["only"]
         return [label for label in self.pipe.labels if label not in only]
 
     def count(self, on_doc: Optional[Callable[[], Any]] = None) -> Tuple[List[Counts], int]:
@@ -139,12 +139,12 @@ class FewShots:
         docs = self._docs(episode.support)
         labels, pairs = episode.labels, list(zip(episode.support, docs))
         shown = [self._shown(i, doc, labels) for i, doc in pairs]
+        self.pipe.forget()
         if self.way == VECTORS:
             for label in labels:
                 mentions = [span for some in shown for span in some if span.label_ == label]
                 self.pipe.add_label(label, examples=mentions)
             return 0, 0
-        self.pipe.forget()
         examples = [self._example(i, doc, some, labels) for (i, doc), some in zip(pairs, shown)]
         told = self.pipe.remember(examples, labels=labels)
         return len(told.lost), told.left_out
@@ -197,24 +197,22 @@ class FewShots:
 
 
 def _find_way(pipe: Any, target: Pipe) -> str:
-    """How a pipe learns labels without training."""
+    """How a pipe learns labels without training. A bi-encoder, which knows both ways, remembers if it asks
+    nothing but its memory anyway."""
     model = getattr(pipe, "model", None)
     attrs = getattr(model, "attrs", {})
-    if "teach" in attrs:
-        return VECTORS
-    if "remember" in attrs and get_memory(pipe.model) is not None:
-        return MEMORY
-    raise ValueError(
-        f"The pipe {target.name!r} ({target.factory}) cannot be shown labels without training, which "
-        "--episodes asks for. Use one with the architecture MultiHeadTagger, which has a memory, or "
-        "BiEncoder."
-    )
+    if "remember" not in attrs or get_memory(pipe.model) is None:
+        raise ValueError(
+            f"The pipe {target.name!r} ({target.factory}) cannot be shown labels without training, which "
+            f"--episodes asks for. Use one that has a memory: the architectures {WITH_MEMORY} do."
+        )
+    return VECTORS if "teach" in attrs and pipe.cfg["decoder"] != NEAREST else MEMORY
 
 
 def _find_decoder(pipe: Any, way: str, with_heads: bool) -> str:
     own = str(pipe.cfg["decoder"])
     if with_heads and (way == VECTORS or own == NEAREST):
-        what = "a bi-encoder has no memory" if way == VECTORS else f"its decoder is {NEAREST!r}"
+        what = "a bi-encoder is given vectors" if way == VECTORS else f"its decoder is {NEAREST!r}"
         raise ValueError(f"--with-heads has no use with this pipe: {what}. Leave it out.")
     return own if with_heads or way == VECTORS else NEAREST
 

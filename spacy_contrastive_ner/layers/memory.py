@@ -214,7 +214,7 @@ def forward(
     def backprop(dY: Floats2d) -> Floats2d:
         return xp.zeros_like(X)
 
-    return out.reshape((len(X), -1)), backprop
+    return out.reshape((len(X), n_tracks * n_tags)), backprop
 
 
 def WithMemory(

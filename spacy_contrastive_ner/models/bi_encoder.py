@@ -13,15 +13,17 @@ from ..annotations import Gold
 from ..descriptions import Written
 from ..layers.dropout import FixedDropout
 from ..layers.held import set_gradient
+from ..layers.memory import Memory, is_filled
 from ..layers.text_row import MEAN, text_layers
 from ..layers.type_space import TypeSpace, reset_space, set_size
 from ..losses.span_contrast import make_span_contrast
 from ..spans import Gradients, Weights
 from ..spans.space import softplus
-from ..tracks import Found, Lost
+from ..tracks import Found, Layout, Lost
 from ..tracks.decoding import FLOOR
 from .bi_encoder_settings import check_names, check_settings, check_types
-from .calibration import calibrate
+from .calibration import Curves, calibrate
+from .filling import MEMORY_FUNCTIONS
 from .given_spans import type_with_margins
 from .label_vectors import (
     DESCRIPTIONS,
@@ -35,6 +37,9 @@ from .label_vectors import (
     vectors_of,
     with_sources,
 )
+from .memory import NEAREST, check_memory, forget_all, get_memory, layout_of
+from .names import add_label, labels, merge_names
+from .span_memory import find_nearest, mix_spans, opinion_of, read_with_memory
 from .teaching import prepare, teach
 
 InT = List[Doc]
@@ -58,6 +63,7 @@ def build_bi_encoder(
     description_encoder: Optional[Model[List[Doc], List[Floats2d]]] = None,
     n_examples: int = 5,
     text_row: str = MEAN,
+    memory: Optional[Model[Floats2d, Floats2d]] = None,
 ) -> Model[InT, OutT]:
     """Compare spans with labels: encoder, one affine map to six views of each token (four of width
     `width`, two of width `fit_width`), and the vectors of labels and widths. See `spans`.
@@ -88,6 +94,8 @@ def build_bi_encoder(
     n_examples (int): How many mentions of each label "prototypes" takes from the training data.
     text_row (str): What a text is as a whole, from which its thresholds come. "mean": a learned map
         of the mean of its tokens. "cls": the first piece of a transformer, as published.
+    memory (Optional[Model[Floats2d, Floats2d]]): A Memory, with settings. It is empty until
+        `remember` of the pipe fills it, and so is the one that the model has if this is None.
     RETURNS (Model[List[Doc], Ragged]): The model. Its rows are one more than tokens in each text.
     """
     weights = [label_weights or {}, *(corpus_weights or {}).values()]
@@ -105,6 +113,8 @@ def build_bi_encoder(
         own = tok2vec if description_encoder is None else description_encoder
         layers.append(chain(own, list2ragged(), reduce_mean(), Linear(nO=3 * width)))
         refs["describer"] = layers[1]
+    refs["memory"] = memory or Memory()
+    layers.append(refs["memory"])
     model: Model[InT, OutT] = Model("bi_encoder", forward, init=init, layers=layers, refs=refs)
     model.attrs.update(
         types=types,
@@ -123,18 +133,10 @@ def build_bi_encoder(
         offsets=dict(offsets or {}),
         taught=[],
         calibration={},
-        calibrate=calibrate,
-        decoders=spans.DECODERS,
-        fit=fit,
-        prepare=prepare,
-        labels=labels,
-        add_label=add_label,
-        teach=teach,
-        learn=learn,
-        imitate=imitate,
-        find=find,
-        check=check,
-        type=type_with_margins,
+        decoders=(*spans.DECODERS, NEAREST),
+        # The tracks of the memory.
+        layout=Layout.build("per_label", {}).to_dict(),
+        **FUNCTIONS,
     )
     return model
 
@@ -143,15 +145,18 @@ def forward(
     model: Model[InT, OutT], docs: InT, is_train: bool
 ) -> Tuple[Ragged, Callable[[Ragged], InT]]:
     """The rows of the texts. In an update the vectors of labels are made anew from their sources, if
-    they have any; otherwise only if the encoder has changed."""
-    rows, backprop_rows = model.get_ref("text")(docs, is_train)
+    they have any; otherwise only if the encoder has changed, and a memory that is filled is asked."""
     names = with_sources(model)
-    if not names or not docs:
+    if not is_train:
+        if names and docs:
+            current(model, docs[0].vocab)
+        memory = get_memory(model)
+        if memory is not None and is_filled(memory):
+            return read_with_memory(model, docs), lambda d_rows: []
+    rows, backprop_rows = model.get_ref("text")(docs, is_train)
+    if not is_train or not names or not docs:
         return rows, backprop_rows
     vocab = docs[0].vocab
-    if not is_train:
-        current(model, vocab)
-        return rows, backprop_rows
     types, backprop_types = encode_types(model, vocab, names, True)
     keep_types(model, names, types)
     model.attrs["made_by"] = []
@@ -188,18 +193,16 @@ def fit(
     max_layers (int): Has no meaning here: entities overlap as they please.
     RETURNS (List[Lost]): The spans that are no candidates.
     """
-    seen = {label for doc in gold for _, _, label in doc.spans} - {""}
-    names = list(model.attrs["names"])
-    names += [label for label in (sorted(seen) if given is None else given) if label not in names]
+    names, silent = merge_names(model, gold, given)
     for label in model.attrs["taught"]:
         forget_offset(model, label)
     check_names(model, names, {doc.corpus for doc in gold})
     documents = [doc.spans for doc in gold]
     width = model.attrs["max_width"] or spans.width_for(documents, model.attrs["coverage"])
     reset_space(model.get_ref("space"))
-    model.attrs.update(
-        names=names, calibration={}, silent=[label for label in names if label not in seen]
-    )
+    forget_all(model)
+    model.attrs.update(names=names, calibration={}, silent=silent)
+    model.attrs["layout"] = Layout.build("per_label", {}).to_dict()
     set_size(model.get_ref("space"), len(names), width)
     lost = spans.targets(
         names, width, [doc.n_tokens for doc in gold], documents, [[] for _ in gold]
@@ -207,26 +210,11 @@ def fit(
     return lost
 
 
-def labels(model: Model[InT, OutT]) -> Dict[str, int]:
-    """RETURNS (Dict[str, int]): The labels. (The number beside each is the layers that a tagger would
-    need; here it is always 1.)"""
-    return dict.fromkeys(model.attrs["names"], 1)
-
-
-def add_label(model: Model[InT, OutT], label: str, layers: Optional[int], max_layers: int) -> None:
-    """Make room for one more label. It is not predicted until it has been learned; the scores of the
-    others do not change.
-
-    model (Model[List[Doc], Ragged]): The model.
-    label (str): The new label.
-    layers (Optional[int]): Has no meaning here.
-    max_layers (int): Has no meaning here.
-    """
-    names = [*model.attrs["names"], label]
-    model.attrs.update(names=names, silent=[*model.attrs["silent"], label])
+def resize(model: Model[InT, OutT]) -> None:
+    """Make room for labels that were added."""
     space = vectors_of(model)
     if space is not None:
-        set_size(model.get_ref("space"), len(names), len(space.widths))
+        set_size(model.get_ref("space"), len(model.attrs["names"]), len(space.widths))
 
 
 def learn(
@@ -322,25 +310,28 @@ def find(
 ) -> Found:
     """Find the entities: spans whose probability, the logistic function of their margin, is at least
     the threshold. Only these come to the CPU. (Calibrated, it is that of a linear function of it.)
+    A memory has its say, see `mix_spans`.
 
     model (Model[List[Doc], Ragged]): The model.
     lengths (Sequence[int]): The number of tokens of each document.
     rows (Ragged): The rows.
-    decoder (str): One of `spans.DECODERS`.
+    decoder (str): One of `spans.DECODERS`; "nearest" asks the memory alone.
     threshold (float): The smallest probability.
     RETURNS (Found): The entities.
     """
-    names, silent = model.attrs["names"], set(model.attrs["silent"])
+    if decoder == NEAREST:
+        return find_nearest(model, lengths, rows)
+    silent, curves = set(model.attrs["silent"]), Curves.of(model)
     p = min(max(threshold, FLOOR), 1 - 1e-7)
-    offsets = numpy.asarray([model.attrs["offsets"].get(label, 0.0) for label in names])
-    curves = [model.attrs["calibration"].get(label, (1.0, 0.0)) for label in names]
-    slopes, shifts = numpy.asarray(curves, dtype="float64").reshape((-1, 2)).T
-    least = offsets + (numpy.log(p) - numpy.log1p(-p) - shifts) / slopes
-    least[[label in silent for label in names]] = numpy.inf
-    found = spans.decode(model.ops, margins_of(model, rows), least)
+    least = curves.margins(float(numpy.log(p) - numpy.log1p(-p)))
+    least[[label in silent for label in model.attrs["names"]]] = numpy.inf
+    margins = margins_of(model, rows)
+    found = spans.decode(model.ops, margins, least)
+    opinion = opinion_of(model, rows)
+    if opinion is not None:
+        return spans.choose(*mix_spans(opinion, margins, curves, lengths, found, p), decoder)
     over = found.probability - least[found.label]
-    k = found.label
-    logits = slopes[k] * (found.probability - offsets[k]) + shifts[k]
+    logits = curves.logits(found.probability, found.label)
     probability = (1 / (1 + numpy.exp(-logits))).astype("float32")
     return spans.choose(found._replace(probability=probability), over, decoder)
 
@@ -353,4 +344,22 @@ def check(model: Model[InT, OutT]) -> Optional[str]:
             f"its space holds {len(space.types)} labels, but it is to have "
             f"{len(model.attrs['names'])}"
         )
-    return None
+    return check_memory(model, layout_of(model))
+
+
+# What the model answers to.
+FUNCTIONS: Dict[str, Any] = {
+    "calibrate": calibrate,
+    "fit": fit,
+    "prepare": prepare,
+    "labels": labels,
+    "add_label": add_label,
+    "resize": resize,
+    "teach": teach,
+    "learn": learn,
+    "imitate": imitate,
+    "find": find,
+    "check": check,
+    "type": type_with_margins,
+    **MEMORY_FUNCTIONS,
+}

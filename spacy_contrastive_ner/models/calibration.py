@@ -1,6 +1,6 @@
 """Probabilities of the bi-encoder that mean what they say, learned on documents it was not trained on."""
 
-from typing import Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
@@ -17,6 +17,35 @@ LOWEST = -8.0
 FEWEST = 5
 
 BATCH = 64
+
+
+class Curves(NamedTuple):
+    """How margins become probabilities, by label: that of a margin x is the logistic function of
+    `slope * (x - offset) + shift`.
+
+    offsets, slopes, shifts (numpy.ndarray): float64. [K]
+    """
+
+    offsets: numpy.ndarray
+    slopes: numpy.ndarray
+    shifts: numpy.ndarray
+
+    @classmethod
+    def of(cls, model: Model) -> "Curves":
+        """RETURNS (Curves): Those of a bi-encoder."""
+        names = model.attrs["names"]
+        offsets = numpy.asarray([model.attrs["offsets"].get(label, 0.0) for label in names])
+        curves = [model.attrs["calibration"].get(label, (1.0, 0.0)) for label in names]
+        return cls(offsets, *numpy.asarray(curves, dtype="float64").reshape((-1, 2)).T)
+
+    def logits(self, margins: numpy.ndarray, label: Any = slice(None)) -> numpy.ndarray:
+        """RETURNS (numpy.ndarray): The logits of the probabilities of margins, of these labels."""
+        offsets, slopes, shifts = (column[label] for column in self)
+        return slopes * (margins - offsets) + shifts
+
+    def margins(self, logit: float) -> numpy.ndarray:
+        """RETURNS (numpy.ndarray): The margin of each label that has this logit. [K]"""
+        return self.offsets + (logit - self.shifts) / self.slopes
 
 
 def calibrate(model: Model, docs: Sequence[Doc], gold: Sequence[Gold]) -> Dict[str, int]:

@@ -77,4 +77,4 @@ def read_scores(
     X = model.ops.to_numpy(columns.scores.dataXd).reshape((-1, layout.n_tracks, layout.n_tags))
     if legal is not None:
         X = tracks.mask_scores(NumpyOps(), X, legal)
-    return consult(model, X, lengths, transitions, columns.said, decoder)
+    return consult(model, X, lengths, transitions, columns.said, decoder, legal)

@@ -1,6 +1,6 @@
-"""How the memory of a tagger is filled and emptied, without training."""
+"""How the memory of a model is filled and emptied, without training."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
@@ -11,16 +11,21 @@ from .. import tracks
 from ..annotations import Gold
 from ..layers.memory import UNKNOWN, is_filled
 from ..neighbours import choose_tokens, count_transitions, distances
-from ..tracks import Layout, Lost
+from ..tracks import Layout, Lost, Subwords
 from .listeners import has_listener
 from .memory import (
+    describe_memory,
     fingerprint,
     forget_all,
+    has_heads,
     layout_of,
     of_labels,
     require_own_rows,
+    resize_memory,
+    set_memory,
     the_memory,
 )
+from .pieces import on_pieces, on_tokens
 
 # So many tokens are encoded at once.
 BLOCK = 20000
@@ -32,7 +37,7 @@ SOME = 512
 class Remembered(NamedTuple):
     """What became of examples that were to be remembered.
 
-    tokens (int): How many of their tokens are stored now.
+    tokens (int): How many tokens are stored now, or how many pieces of them.
     outside (int): How many of these are in no entity.
     left_out (int): How many tokens there is no room for. Tokens that were stored before are among
         them, if they had to make room.
@@ -69,18 +74,22 @@ def remember(
     RETURNS (Remembered): What became of the tokens.
     """
     memory = the_memory(model)
-    if not model.get_ref("heads").layers[0].has_param("W"):
+    if not _is_initialised(model):
         raise ValueError("The model is not initialised. Train it first.")
     if is_filled(memory):
         require_own_rows(model)
     if labels is not None:
-        _check_labels(layout_of(model), gold, labels)
-    rows = _encode(model, docs)
+        _check_labels(model.attrs["labels"](model), gold, labels)
+    rows, words = _encode(model, docs)
     # From here on nothing can go wrong: half a change would be worse than none.
     new = _add_labels(model, gold, max_layers)
     layout = layout_of(model)
+    lost: List[Lost] = []
+    if words is not None:
+        gold, lost = on_pieces(words, gold)
     lengths = [doc.n_tokens for doc in gold]
     target = tracks.targets(layout, lengths, [g.spans for g in gold], [g.missing for g in gold])
+    lost += target.lost if words is None else on_tokens(words, target.lost)
     tags: Any = target.tags.astype("int16")
     if target.allowed is not None:
         tags[target.allowed.sum(axis=2) > 1] = UNKNOWN
@@ -96,29 +105,30 @@ def remember(
         tags = numpy.concatenate((before[1], tags))
     kept = choose_tokens(of_labels(layout, tags), memory.attrs["max_tokens"])
     left_out, left_out_of = len(tags) - len(kept), _count(layout, tags, kept)
-    only = [*memory.attrs["only"], *new]
+    only = [*memory.attrs["only"], *(new if has_heads(model) else ())]
     _put(model, rows[kept], tags[kept], counts=counts.tolist(), only=only)
     n_outside = int((tags[kept] <= 0).all(axis=1).sum())
-    return Remembered(len(kept), n_outside, left_out, left_out_of, n_unknown, new, target.lost)
+    return Remembered(len(kept), n_outside, left_out, left_out_of, n_unknown, new, lost)
 
 
-def _encode(model: Model, docs: Sequence[Doc]) -> numpy.ndarray:
-    """The encoder's rows of documents. [N, width]"""
-    encoder = model.get_ref("tok2vec")
-    is_shared = has_listener(encoder)
+def _is_initialised(model: Model) -> bool:
+    """Whether there is something that the model has learned, or can learn."""
+    layer = model.get_ref("heads" if has_heads(model) else "space").layers[0]
+    return any(layer.has_param(name) for name in layer.param_names)
+
+
+def _encode(model: Model, docs: Sequence[Doc]) -> Tuple[numpy.ndarray, Optional[Subwords]]:
+    """The encoder's rows of documents, [N, width]; if they are those of pieces, whose pieces these are."""
     parts: List[numpy.ndarray] = []
+    counts: List[numpy.ndarray] = []
     batch: List[Doc] = []
     for i, doc in enumerate(docs):
         batch.append(doc)
         if i + 1 < len(docs) and sum(map(len, batch)) < BLOCK:
             continue
-        for some, own in zip(encoder.predict(batch), batch):
-            if is_shared and len(own) and not some.any():
-                raise ValueError(
-                    f"The document {own.text[:60]!r} did not go through the encoder, which is shared "
-                    "with other pipes. Give examples whose predicted docs nlp() returned."
-                )
-            parts.append(model.ops.to_numpy(some))
+        some, of_tokens = _encode_batch(model, batch)
+        parts += some
+        counts.append(of_tokens)
         batch = []
     if not sum(map(len, parts)):
         raise ValueError("The examples have no tokens.")
@@ -134,7 +144,31 @@ def _encode(model: Model, docs: Sequence[Doc]) -> numpy.ndarray:
             f"The encoder makes vectors of width {rows.shape[1]}, but those in the memory have {width}. "
             "Empty it with forget() first."
         )
-    return rows
+    if not model.has_ref("pieces"):
+        return rows, None
+    return rows, Subwords(numpy.concatenate(counts), [len(doc) for doc in docs])
+
+
+def _encode_batch(model: Model, docs: List[Doc]) -> Tuple[List[numpy.ndarray], numpy.ndarray]:
+    """The rows of each document, and how many each token has."""
+    encoder = model.get_ref("tok2vec")
+    counts = numpy.ones(sum(map(len, docs)), dtype="int64")
+    if model.has_ref("pieces"):
+        read = model.get_ref("pieces").predict(docs)
+        counts = read.lengths
+        sizes = Subwords(counts, [len(doc) for doc in docs]).lengths
+        parts = numpy.split(model.ops.to_numpy(read.dataXd), numpy.cumsum(sizes)[:-1])
+    else:
+        parts = [model.ops.to_numpy(part) for part in encoder.predict(docs)]
+    if has_listener(encoder):
+        for part, doc in zip(parts, docs):
+            # A transformer that has read blanks has no pieces of them, either.
+            if not part.any() and (len(part) or any(not token.is_space for token in doc)):
+                raise ValueError(
+                    f"The document {doc.text[:60]!r} did not go through the encoder, which is shared "
+                    "with other pipes. Give examples whose predicted docs nlp() returned."
+                )
+    return parts, counts
 
 
 def _width(memory: Model[Floats2d, Floats2d]) -> Optional[int]:
@@ -142,22 +176,36 @@ def _width(memory: Model[Floats2d, Floats2d]) -> Optional[int]:
 
 
 def _add_labels(model: Model, gold: Sequence[Gold], max_layers: int) -> List[str]:
-    """Make room for labels that the model does not have. They are never predicted by the heads."""
+    """Make room for labels that the model does not have. They are never predicted but from memory."""
     needed = tracks.layers_needed([doc.spans for doc in gold], max_layers)
-    new = [label for label in needed if label not in layout_of(model).labels]
+    known = model.attrs["labels"](model)
+    new = [label for label in needed if label not in known]
     for label in new:
         model.attrs["add_label"](model, label, needed[label], max_layers)
+    if not has_heads(model):
+        _lay_out(model, needed)
     return new
 
 
-def _check_labels(layout: Layout, gold: Sequence[Gold], labels: Sequence[str]) -> None:
+def _lay_out(model: Model, needed: Dict[str, int]) -> None:
+    """Give a memory that has tracks of its own one for each label of the model, and as many as are needed."""
+    old = layout_of(model)
+    layers = dict(zip(old.labels, old.layers))
+    for label in model.attrs["labels"](model):
+        layers[label] = max(layers.get(label, 1), needed.get(label, 1))
+    new = Layout.build(old.heads, layers)
+    resize_memory(model, old, new)
+    model.attrs["layout"] = new.to_dict()
+
+
+def _check_labels(known: Iterable[str], gold: Sequence[Gold], labels: Sequence[str]) -> None:
     """Stop if the examples cannot be annotated with these labels."""
     seen = {label for doc in gold for _, _, label in doc.spans}
-    unknown = [label for label in labels if label not in {*seen, *layout.labels}]
+    unknown = [label for label in labels if label not in {*seen, *known}]
     if unknown:
         raise ValueError(
             f"labels names {', '.join(unknown)}, which neither the model nor the examples have: they have "
-            f"{', '.join(sorted({*seen, *layout.labels}))}."
+            f"{', '.join(sorted({*seen, *known}))}."
         )
 
 
@@ -219,10 +267,10 @@ def forget(model: Model, label: Optional[str] = None) -> int:
         forget_all(model)
         memory.attrs["only"] = only
         return n
-    layout = layout_of(model)
-    if label not in layout.labels:
-        raise ValueError(f"There is no label {label!r}. The labels are {', '.join(layout.labels)}.")
-    if not is_filled(memory):
+    layout, known = layout_of(model), model.attrs["labels"](model)
+    if label not in known:
+        raise ValueError(f"There is no label {label!r}. The labels are {', '.join(known)}.")
+    if label not in layout.labels or not is_filled(memory):
         return 0
     rows, tags = (model.ops.to_numpy(memory.get_param(name)) for name in ("rows", "tags"))
     if layout.heads == "joint":
@@ -233,3 +281,12 @@ def forget(model: Model, label: Optional[str] = None) -> int:
         gone = (tags == UNKNOWN).all(axis=1)
     _put(model, rows[~gone], tags[~gone])
     return int(gone.sum())
+
+
+# What a model with a memory answers to besides.
+MEMORY_FUNCTIONS: Dict[str, Any] = {
+    "remember": remember,
+    "forget": forget,
+    "describe_memory": describe_memory,
+    "set_memory": set_memory,
+}

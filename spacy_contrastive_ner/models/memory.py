@@ -1,11 +1,12 @@
-"""The memory of a tagger: filled without training, asked beside the heads or instead of them.
+"""The memory of a model: filled without training, asked beside what the model has learned or instead of it.
 
-A tagger with a memory has a reference "memory" to a `Memory` layer, which puts the probabilities that
-stored tokens give to each tag beside the scores of the heads once it is filled.
+A model with a memory has a reference "memory" to a `Memory` layer. Once that is filled it gives the tags of
+each row their probabilities, on the tracks of `model.attrs["layout"]`: those that a tagger's heads score,
+or, for a model without heads, tracks that are the memory's alone.
 """
 
 import hashlib
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 from thinc.api import Model, NumpyOps
@@ -38,6 +39,11 @@ SAMPLE = 16
 
 HOW_TO_FILL = "Fill it with remember(examples) of the pipe, or `spacy contrastive remember`."
 
+WITH_MEMORY = "MultiHeadTagger, SubwordTagger and BiEncoder"
+
+# No tag is less probable to a memory than this, so that logarithms stay finite.
+LEAST = 1e-10
+
 
 def get_memory(model: Model) -> Optional[Model[Floats2d, Floats2d]]:
     """RETURNS (Optional[Model[Floats2d, Floats2d]]): The memory of a model, if it has one."""
@@ -47,12 +53,17 @@ def get_memory(model: Model) -> Optional[Model[Floats2d, Floats2d]]:
 def the_memory(model: Model) -> Model[Floats2d, Floats2d]:
     memory = get_memory(model)
     if memory is None:
-        raise ValueError("The model has no memory. Use the architecture MultiHeadTagger.")
+        raise ValueError(f"The model has no memory. The architectures {WITH_MEMORY} have one.")
     return memory
 
 
 def layout_of(model: Model) -> Layout:
     return Layout.from_dict(model.attrs["layout"])
+
+
+def has_heads(model: Model) -> bool:
+    """RETURNS (bool): Whether the tracks are scored by heads. If not, they are the memory's alone."""
+    return model.has_ref("heads")
 
 
 def forget_all(model: Model) -> None:
@@ -74,18 +85,38 @@ def of_labels(layout: Layout, tags: numpy.ndarray) -> numpy.ndarray:
     return out
 
 
-def resize_memory(model: Model, layout: Layout) -> None:
-    """Make room in a memory for labels that were added: nothing is known of them."""
+def resize_memory(model: Model, old: Layout, new: Layout) -> None:
+    """Make room in a memory for more labels, of which nothing is known, and for more layers of those that
+    are there: where a label is known, nothing lies on these.
+
+    model (Model[List[Doc], Ragged]): The model.
+    old (Layout): The tracks that the memory had so far.
+    new (Layout): Those that it is to have.
+    """
     memory = get_memory(model)
     if memory is None or not is_filled(memory):
         return
     tags = model.ops.to_numpy(memory.get_param("tags"))
-    wider = numpy.full((len(tags), layout.n_tracks), UNKNOWN, dtype="int16")
-    wider[:, : tags.shape[1]] = tags
+    wider = numpy.full((len(tags), new.n_tracks), UNKNOWN, dtype="int16")
+    places = new.slots()
+    for label, slots in zip(old.labels, old.slots()):
+        before = [track for track, _ in slots]
+        now = [track for track, _ in places[new.labels.index(label)]]
+        wider[:, now[: len(before)]] = tags[:, before]
+        is_known = tags[:, before[:1]] != UNKNOWN
+        wider[:, now[len(before) :]] = numpy.where(is_known, 0, UNKNOWN)
     memory.set_param("tags", model.ops.asarray(wider))
     # A copy, so that what was made of the old tags is made anew.
     memory.set_param("rows", memory.get_param("rows").copy())
-    memory.attrs["n_tags"] = layout.n_tags
+    memory.attrs["n_tags"] = new.n_tags
+
+
+def only_remembered(model: Model) -> List[str]:
+    """RETURNS (List[str]): The labels that a model knows from its memory alone."""
+    if has_heads(model):
+        return list(the_memory(model).attrs["only"])
+    there = layout_of(model).labels
+    return [label for label in model.attrs["silent"] if label in there]
 
 
 def learned(model: Model, gold: Sequence[Gold]) -> None:
@@ -140,6 +171,7 @@ def consult(
     transitions: Optional[Transitions],
     said: Optional[Floats2d],
     decoder: str,
+    legal: Optional[numpy.ndarray] = None,
 ) -> Tuple[numpy.ndarray, Optional[Transitions], str]:
     """Have a memory its say. Both the heads, with all that is legal and their transitions, and the
     memory, with its own, give each tag its exact posterior; these are mixed, and decoded as the chain
@@ -147,31 +179,26 @@ def consult(
 
     model (Model[List[Doc], Ragged]): The model.
     scores (numpy.ndarray): The scores of the heads. [N, K, 1 + 4M]
-    lengths (Sequence[int]): The number of tokens of each document.
+    lengths (Sequence[int]): The number of rows of each document.
     transitions (Optional[Transitions]): Their transitions.
     said (Optional[Floats2d]): What the memory says, see `Columns`.
     decoder (str): "viterbi", "posterior" or "nearest".
+    legal (Optional[numpy.ndarray]): Which tags each row can have, by default all. [N, 1 + 4M]
     RETURNS (Tuple[numpy.ndarray, Optional[Transitions], str]): Scores, transitions and decoder, for
         `tracks.decode`.
     """
     if said is None:
-        if decoder == NEAREST:
-            raise ValueError(
-                f'The decoder "{NEAREST}" asks the memory, but it is empty. {HOW_TO_FILL}'
-            )
+        require_memory(decoder)
         return scores, transitions, decoder
     memory, layout = the_memory(model), layout_of(model)
     require_own_rows(model)
     weight = get_weight(memory)
     if decoder != NEAREST and not weight and not memory.attrs["only"]:
         return scores, transitions, decoder
-    near: Any = numpy.log(model.ops.to_numpy(said).reshape(scores.shape).clip(1e-10))
-    steps = expand(_transitions(memory), layout.labels_per_track, memory.attrs["transition_power"])
+    near, steps = as_scores(model, said, legal)
     if decoder == NEAREST:
         return near, steps, "viterbi"
-    tags = model.ops.to_numpy(memory.get_param("tags"))
-    known = numpy.flatnonzero((tags != UNKNOWN).any(axis=0))
-    new = _only(layout, memory.attrs["only"])
+    known, new = known_tracks(model), _only(layout, memory.attrs["only"])
     if not weight:
         known = known[new[known].any(axis=1)]
     if not len(known):
@@ -183,7 +210,40 @@ def consult(
     # Tracks on which it has nothing to say stay as they are.
     mixture = scores.copy()
     mixture[:, known] = as_chain(mix(of_heads, of_store, weight, new[known]))
+    if legal is not None:
+        mixture = tracks.mask_scores(ops, mixture, legal)
     return mixture, others, decoder
+
+
+def require_memory(decoder: str) -> None:
+    """Stop if a decoder asks the memory alone, which says nothing."""
+    if decoder == NEAREST:
+        raise ValueError(f'The decoder "{NEAREST}" asks the memory, but it is empty. {HOW_TO_FILL}')
+
+
+def as_scores(
+    model: Model, said: Floats2d, legal: Optional[numpy.ndarray] = None
+) -> Tuple[numpy.ndarray, Transitions]:
+    """What a memory says, for `tracks` to decode.
+
+    model (Model[List[Doc], Ragged]): The model.
+    said (Floats2d): The probabilities of the tags. [N, K * (1 + 4M)]
+    legal (Optional[numpy.ndarray]): Which tags each row can have, by default all. [N, 1 + 4M]
+    RETURNS (Tuple[numpy.ndarray, Transitions]): Scores, [N, K, 1 + 4M], and the memory's transitions.
+    """
+    memory, layout = the_memory(model), layout_of(model)
+    shape = (-1, layout.n_tracks, layout.n_tags)
+    near: Any = numpy.log(model.ops.to_numpy(said).reshape(shape).clip(LEAST))
+    if legal is not None:
+        near = tracks.mask_scores(NumpyOps(), near, legal)
+    power = memory.attrs["transition_power"]
+    return near, expand(_transitions(memory), layout.labels_per_track, power)
+
+
+def known_tracks(model: Model) -> numpy.ndarray:
+    """RETURNS (numpy.ndarray): The tracks of which anything is remembered."""
+    tags = model.ops.to_numpy(the_memory(model).get_param("tags"))
+    return numpy.flatnonzero((tags != UNKNOWN).any(axis=0))
 
 
 def _split_transitions(
@@ -225,18 +285,18 @@ def describe_memory(model: Model) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): How many tokens a memory holds, on the whole and of each label, how many
     bytes these take, and its settings."""
     memory, layout = the_memory(model), layout_of(model)
-    counts: Dict[str, int] = dict.fromkeys(layout.labels, 0)
+    counts: Dict[str, int] = dict.fromkeys(model.attrs["labels"](model), 0)
     n = size = 0
     if is_filled(memory):
         rows, tags = memory.get_param("rows"), memory.get_param("tags")
         n, size = len(rows), int(rows.nbytes + tags.nbytes)
         sums = of_labels(layout, model.ops.to_numpy(tags)).sum(axis=0)
-        counts = dict(zip(layout.labels, sums.tolist()))
+        counts.update(zip(layout.labels, sums.tolist()))
     names = ("k", "temperature", "distance", "search", "max_tokens")
     return {
         "tokens": n,
         "labels": counts,
-        "only": list(memory.attrs["only"]),
+        "only": only_remembered(model),
         "bytes": size,
         "weight": get_weight(memory),
         **{name: memory.attrs[name] for name in names},

@@ -20,7 +20,7 @@ from ..layers.span_typing import (
 )
 from ..tracks import Found, Lost
 from ..tracks.decoding import FLOOR
-from .names import require_known
+from .names import add_label, labels, merge_names, require_known
 from .proposals import (
     Proposed,
     Suggester,
@@ -117,6 +117,7 @@ def build_span_typer(
         fit=fit,
         labels=labels,
         add_label=add_label,
+        resize=resize,
         learn=learn,
         imitate=imitate,
         find=find,
@@ -189,13 +190,10 @@ def fit(
         each other.
     RETURNS (List[Lost]): The spans that are too wide, or that cannot be proposed.
     """
-    seen = {label for doc in gold for _, _, label in doc.spans} - {""}
-    names = list(model.attrs["names"])
-    names += [label for label in (sorted(seen) if given is None else given) if label not in names]
+    names, silent = merge_names(model, gold, given)
     require_known("label_weights", model.attrs["label_weights"], names)
     documents = [doc.spans for doc in gold]
     widest = model.attrs["max_width"] or spans.width_for(documents, model.attrs["coverage"])
-    silent = [label for label in names if label not in seen]
     model.attrs.update(names=names, widest=widest, silent=silent)
     counts = [sum(label == name for some in documents for _, _, label in some) for name in names]
     reset_typing(model.get_ref("typing"))
@@ -219,25 +217,10 @@ def _first_bias(counts: Sequence[int]) -> List[float]:
     return [float(numpy.log(0.5)), *bias.tolist()]
 
 
-def labels(model: Model[InT, OutT]) -> Dict[str, int]:
-    """RETURNS (Dict[str, int]): The labels. (The number beside each is the layers that a tagger would
-    need; here it is always 1.)"""
-    return dict.fromkeys(model.attrs["names"], 1)
-
-
-def add_label(model: Model[InT, OutT], label: str, layers: Optional[int], max_layers: int) -> None:
-    """Make room for one more label. It is not predicted until it has been learned; the scores of the
-    others do not change.
-
-    model (Model[List[Doc], Ragged]): The model.
-    label (str): The new label.
-    layers (Optional[int]): Has no meaning here.
-    max_layers (int): Has no meaning here.
-    """
-    names = [*model.attrs["names"], label]
-    model.attrs.update(names=names, silent=[*model.attrs["silent"], label])
+def resize(model: Model[InT, OutT]) -> None:
+    """Make room for labels that were added."""
     if n_outputs(typing_of(model)):
-        set_outputs(model.get_ref("typing"), [-RESERVE] * (1 + len(names)))
+        set_outputs(model.get_ref("typing"), [-RESERVE] * (1 + len(model.attrs["names"])))
 
 
 def learn(

@@ -6,11 +6,13 @@ from thinc.types import Floats2d, Ragged
 
 from .. import tracks
 from ..annotations import Gold
+from ..layers.memory import Memory
 from ..layers.token_pieces import TokenPieces
 from ..losses.cross_entropy_dice import Loss
 from ..tracks import Found, Lost, Subwords
 from . import tag_scores
 from .memory import layout_of
+from .pieces import on_pieces, on_tokens
 from .tagger import make_tagger
 
 InT = List[Doc]
@@ -25,6 +27,7 @@ def build_subword_tagger(
     loss: Optional[Loss] = None,
     crf: Optional[Model[Floats2d, Floats2d]] = None,
     label_weights: Optional[Dict[str, float]] = None,
+    memory: Optional[Model[Floats2d, Floats2d]] = None,
 ) -> Model[InT, OutT]:
     """Score BILOU tags on tracks for each word piece of a transformer, instead of for each token. Entities
     begin and end where tokens do: what a piece can be depends on its place in its token, see
@@ -32,13 +35,15 @@ def build_subword_tagger(
 
     tok2vec (Model[List[Doc], List[Floats2d]]): A transformer of spacy-transformers, shared or inline. Its
         pooling is passed over.
-    heads, hidden_width, dropout, loss, crf, label_weights: See `build_multi_head_tagger`.
+    heads, hidden_width, dropout, loss, crf, label_weights, memory: See `build_multi_head_tagger`. What is
+        stored are pieces, too.
     RETURNS (Model[List[Doc], Ragged]): The model. Its scores are those of the pieces of each token of
         the batch. [n_pieces, K * (1 + 4M)], [n_tokens]
     """
-    model = make_tagger(
-        [TokenPieces(tok2vec)], tok2vec, heads, hidden_width, dropout, loss, crf, label_weights
-    )
+    pieces = TokenPieces(tok2vec)
+    settings = (heads, hidden_width, dropout, loss, crf, label_weights)
+    model = make_tagger([pieces], tok2vec, *settings, memory=memory or Memory())
+    model.set_ref("pieces", pieces)
     model.attrs.update(learn=learn, imitate=imitate, find=find)
     return model
 
@@ -55,13 +60,10 @@ def learn(
         spans that the tracks cannot hold.
     """
     words = _subwords(model, scores, [doc.n_tokens for doc in gold])
-    on_pieces, lost = _on_pieces(words, gold)
+    own, lost = on_pieces(words, gold)
     legal = model.ops.asarray(_legal(model, words))
-    loss, d_scores, no_room = tag_scores.learn(model, on_pieces, scores, legal)
-    for document, (first, last, label), reason in no_room:
-        start, end = words.to_tokens(document, first, last)
-        lost.append(Lost(document, (int(start), int(end), label), reason))
-    return loss, d_scores, lost
+    loss, d_scores, no_room = tag_scores.learn(model, own, scores, legal)
+    return loss, d_scores, lost + on_tokens(words, no_room)
 
 
 def _subwords(model: Model[InT, OutT], scores: Ragged, lengths: Sequence[int]) -> Subwords:
@@ -72,29 +74,6 @@ def _subwords(model: Model[InT, OutT], scores: Ragged, lengths: Sequence[int]) -
 def _legal(model: Model[InT, OutT], words: Subwords) -> Any:
     """Which tags each piece can have. [n_pieces, 1 + 4M]"""
     return tracks.legal_tags(words.counts, layout_of(model).n_tags)
-
-
-def _on_pieces(words: Subwords, gold: Sequence[Gold]) -> Tuple[List[Gold], List[Lost]]:
-    """Put annotation of tokens on their pieces. What an entity covers that cannot be put there is
-    missing for its label.
-    """
-    on_pieces: List[Gold] = []
-    lost: List[Lost] = []
-    for i, doc in enumerate(gold):
-        spans, unknown = [], list(doc.missing)
-        for span in doc.spans:
-            pieces, reason = words.to_pieces(i, span)
-            if pieces is not None:
-                spans.append(pieces)
-            elif reason is not None:
-                lost.append(Lost(i, span, reason))
-                unknown.append(span)
-        missing = [words.stretch(i, span) for span in unknown]
-        missing = [span for span in missing if span[0] < span[1]]
-        on_pieces.append(
-            doc._replace(n_tokens=words.lengths[i], spans=spans, missing=missing, entities=())
-        )
-    return on_pieces, lost
 
 
 def imitate(
@@ -125,7 +104,7 @@ def find(
     model (Model[List[Doc], Ragged]): The model.
     lengths (Sequence[int]): The number of tokens of each document.
     scores (Ragged): The scores of the pieces of each token. [n_pieces, K * (1 + 4M)], [n_tokens]
-    decoder (str): "viterbi" or "posterior".
+    decoder (str): "viterbi" or "posterior"; "nearest" asks the memory alone.
     threshold (float): For "posterior".
     RETURNS (Found): The entities, in tokens.
     """

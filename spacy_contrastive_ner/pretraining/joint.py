@@ -7,7 +7,8 @@ from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
 from ..annotations import Gold
-from ..models.tagger import MEMORY_FUNCTIONS, tags_tokens
+from ..models.filling import MEMORY_FUNCTIONS
+from ..models.tagger import tags_tokens
 from ..tracks import Found, Lost
 from .objective import Objective
 from .terms import ContrastTerm, Part, Reading

@@ -194,17 +194,31 @@ class SpanMargins:
     def at_width(self, w: int) -> Floats2d:
         """RETURNS (Floats2d): The margins of the spans of w + 1 tokens. [n - w, K]"""
         n = len(self.a)
-        values = self._scores(w) - self._at_row[: n - w]
-        if self.has_fit:
-            values += self._fit(w)[:, None]
+        values = self._margins(slice(0, n - w), slice(w, n), w)
         margins = self.of
         values[margins._row[: n - w] + w >= margins._end[: n - w]] = -numpy.inf
         return values
 
-    def _squares(self, w: int) -> Floats1d:
-        """The squared lengths of the vectors of spans. [n - w]"""
-        n = len(self.a)
-        i, j = slice(0, n - w), slice(w, n)
+    def at(self, row: numpy.ndarray, distance: numpy.ndarray) -> Floats2d:
+        """The margins of some spans.
+
+        row (numpy.ndarray): The rows of their first tokens. [S]
+        distance (numpy.ndarray): How far the last token is from the first, less than there are widths. [S]
+        RETURNS (Floats2d): The margin of each label. [S, K]
+        """
+        asarray = self.of.ops.asarray
+        return self._margins(asarray(row), asarray(row + distance), asarray(distance))
+
+    def _margins(self, i: Any, j: Any, w: Any) -> Floats2d:
+        """The margins of the spans from rows i to rows j, which are w apart, borders of texts aside: two
+        slices and a number, or three arrays. [S, K]"""
+        values = self._scores(i, j, w) - self._at_row[i]
+        if self.has_fit:
+            values += self._fit(i, j)[:, None]
+        return values
+
+    def _squares(self, i: Any, j: Any, w: Any) -> Floats1d:
+        """The squared lengths of the vectors of spans. [S]"""
         dots = self._xp.einsum("ij,ij->i", self.a[i], self.b[j])
         squares = self._aa[i] + self._bb[j] + self._cc[w]
         # Where a, b and c all but cancel out, only rounding is left, and that has no direction.
@@ -212,18 +226,16 @@ class SpanMargins:
         squares += 2 * dots + self._ac[i, w] + self._bc[j, w]
         return self._xp.maximum(squares, self._xp.maximum(least, SHORT**2))
 
-    def _scores(self, w: int, squares: Optional[Floats1d] = None) -> Floats2d:
-        n = len(self.a)
-        squares = self._squares(w) if squares is None else squares
-        values = self._a_units[: n - w] + self._b_units[w:]
+    def _scores(self, i: Any, j: Any, w: Any, squares: Optional[Floats1d] = None) -> Floats2d:
+        squares = self._squares(i, j, w) if squares is None else squares
+        values = self._a_units[i] + self._b_units[j]
         values += self._c_units[w]
         values *= (1 / self._xp.sqrt(squares))[:, None]
         return values
 
-    def _fit(self, w: int) -> Floats1d:
-        """How well first and last tokens go together. [n - w]"""
-        n = len(self.a)
-        return self._xp.einsum("ij,ij->i", self._p[: n - w], self._q[w:]) * self.fit_scale
+    def _fit(self, i: Any, j: Any) -> Floats1d:
+        """How well first and last tokens go together. [S]"""
+        return self._xp.einsum("ij,ij->i", self._p[i], self._q[j]) * self.fit_scale
 
     def backward(self, gradients: Gradients) -> "SpanGradient":
         """RETURNS (SpanGradient): The way back: `add` the gradient of each width, then `finish`."""
@@ -262,8 +274,8 @@ class SpanGradient:
         spans = self.spans
         n = len(spans.a)
         i, j = slice(0, n - w), slice(w, n)
-        squares = spans._squares(w)
-        scores = spans._scores(w, squares)
+        squares = spans._squares(i, j, w)
+        scores = spans._scores(i, j, w, squares)
         scores *= d_values
         along = scores.sum(axis=1)
         self._log_scale = self._log_scale + along.sum()
@@ -279,7 +291,7 @@ class SpanGradient:
         self._of_rows[i] += d_values
         if spans.has_fit:
             d_fit = d_values.sum(axis=1) * spans.fit_scale
-            self._log_fit = self._log_fit + (d_fit * spans._fit(w) / spans.fit_scale).sum()
+            self._log_fit = self._log_fit + (d_fit * spans._fit(i, j) / spans.fit_scale).sum()
             self._d_p[i] += d_fit[:, None] * spans._q[j]
             self._d_q[j] += d_fit[:, None] * spans._p[i]
 

@@ -6,7 +6,7 @@ labels that the track carries, `1 + 4M` tags. A model has `K` tracks, and its sc
 knows spaCy, and all of it runs on NumPy and CuPy alike, through the `Ops` object handed in.
 """
 
-from .decoding import Found, decode, viterbi
+from .decoding import Found, LabelSpans, decode, probabilities, viterbi
 from .encoding import Lost, Targets, spans, targets
 from .layout import Layout, layers_needed
 from .likelihood import crf_loss, log_partition, posteriors
@@ -15,6 +15,7 @@ from .transitions import Transitions
 
 __all__ = [
     "Found",
+    "LabelSpans",
     "Layout",
     "Lost",
     "Subwords",
@@ -27,6 +28,7 @@ __all__ = [
     "log_partition",
     "mask_scores",
     "posteriors",
+    "probabilities",
     "spans",
     "targets",
     "viterbi",

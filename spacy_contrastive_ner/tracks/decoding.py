@@ -18,6 +18,9 @@ BLOCK = 2**20
 # So many tokens x tracks cost next to nothing.
 FEW = 2**16
 
+# Nothing is more probable than this, so that the logarithm of the rest stays finite.
+MOST = 1 - 1e-12
+
 
 class Found(NamedTuple):
     """The entities that were recognised, one entry each.
@@ -41,6 +44,21 @@ class Found(NamedTuple):
     def take(self, which: Any) -> "Found":
         """RETURNS (Found): Some of the entities, by index or mask."""
         return Found(*(column[which] for column in self))
+
+
+class LabelSpans(NamedTuple):
+    """Spans with their labels, one entry each.
+
+    document (numpy.ndarray): The index of the document.
+    start (numpy.ndarray): The first token.
+    end (numpy.ndarray): The token after the last.
+    label (numpy.ndarray): The index of the label.
+    """
+
+    document: numpy.ndarray
+    start: numpy.ndarray
+    end: numpy.ndarray
+    label: numpy.ndarray
 
 
 def viterbi(
@@ -98,9 +116,7 @@ def decode(
     parts = [Found(none, none, none, none, numpy.zeros(0, dtype="float32"), none)]
     for docs, rows, tracks in _blocks(lengths, track_labels):
         args = (scores[rows, tracks], lengths[docs], track_labels[tracks])
-        some = transitions
-        if transitions is not None and len(transitions.closed) > 1:
-            some = Transitions(*(table[tracks] for table in transitions))
+        some = _of_tracks(transitions, tracks)
         if decoder == "viterbi":
             found = _on_best_path(*args, some)
         else:
@@ -109,6 +125,47 @@ def decode(
     found = Found(*(numpy.concatenate(columns) for columns in zip(*parts)))
     order = numpy.lexsort((found.label, -found.end, found.start, found.document))
     return found.take(order)
+
+
+def probabilities(
+    scores: numpy.ndarray,
+    lengths: Sequence[int],
+    track_labels: numpy.ndarray,
+    spans: LabelSpans,
+    transitions: Optional[Transitions] = None,
+) -> numpy.ndarray:
+    """The probability of given spans, see `decode`.
+
+    scores (numpy.ndarray): The score of each tag. [N, K, 1 + 4M]
+    lengths (Sequence[int]): The number of tokens of each document, N in sum.
+    track_labels (numpy.ndarray): The index of the label at each place of each track. [K, M]
+    spans (LabelSpans): The spans.
+    transitions (Optional[Transitions]): Learned transitions, if any.
+    RETURNS (numpy.ndarray): The probabilities, 0 for a label without a track. float64, [S]
+    """
+    absent = numpy.zeros(len(spans.label))
+    for docs, rows, tracks in _blocks(lengths, track_labels):
+        here = (docs.start <= spans.document) & (spans.document < docs.stop)
+        span, track, place = numpy.nonzero(
+            here[:, None, None] & (spans.label[:, None, None] == track_labels[tracks])
+        )
+        if not len(span):
+            continue
+        document, start, end, _ = (column[span] for column in spans)
+        on_tracks = TrackSpans(document - docs.start, start, end, track, place)
+        needed = numpy.zeros((docs.stop - docs.start, tracks.stop - tracks.start), dtype="bool")
+        needed[on_tracks.document, track] = True
+        some = _of_tracks(transitions, tracks)
+        posteriors = SpanPosteriors(scores[rows, tracks], lengths[docs], needed, some)
+        numpy.add.at(absent, span, numpy.log1p(-numpy.minimum(posteriors.of(on_tracks), MOST)))
+    return -numpy.expm1(absent)
+
+
+def _of_tracks(transitions: Optional[Transitions], tracks: slice) -> Optional[Transitions]:
+    """The transitions of some tracks, unless all share them."""
+    if transitions is None or len(transitions.closed) == 1:
+        return transitions
+    return Transitions(*(table[tracks] for table in transitions))
 
 
 def _on_best_path(

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import spacy_contrastive_ner.cli.app  # noqa: F401
 
+from ..models.test_bi_encoder import make as make_bi_encoder
 from ..util import TEXTS, found, make_examples, make_pipeline, predict, train
 
 DRINKS = [("she drank red wine", [(2, 4, "DRINK")]), ("cold beer is nice", [(0, 2, "DRINK")])]
@@ -62,6 +63,19 @@ def test_a_new_label(model, folder):
     assert (0, 2, "DRINK") in found(predict(nlp, DRINKS[1][0]))
     assert found(predict(nlp, TEXTS[1][0])) == sorted(TEXTS[1][1])
     assert list(folder.iterdir()) and not [p for p in (folder / "deep").iterdir() if p != out]
+
+
+def test_bi_encoder(folder):
+    nlp = make_bi_encoder()
+    train(nlp, steps=30)
+    nlp.to_disk(folder / "model")
+    new, out = folder / "new.spacy", folder / "out"
+    text = remember(folder / "model", new, out, "--nearest", "--dev", new, "--labels", "DRINK")
+    assert "DRINK 4" in text and "new labels DRINK" in text and "PER 0" in text
+    nlp = spacy.load(out)
+    assert nlp.get_pipe("contrastive_ner").cfg["decoder"] == "nearest"
+    for text, spans in DRINKS:
+        assert found(predict(nlp, text)) == spans
 
 
 def test_choosing(model, folder):

@@ -187,8 +187,29 @@ def test_bi_encoder():
     wide = " ".join(["w"] * 40)
     counts, unfit = runner_of(nlp, [(wide, [(0, 40, "A"), (0, 1, "A")])]).count()
     assert counts == [{"A": 1}] and unfit == 1
-    with pytest.raises(ValueError, match="a bi-encoder has no memory"):
+    with pytest.raises(ValueError, match="a bi-encoder is given vectors"):
         runner_of(nlp, with_heads=True)
+
+
+def test_a_bi_encoder_that_asks_its_memory_alone():
+    """It remembers, as a tagger does."""
+    nlp = bi_encoder()
+    pipe = nlp.get_pipe("contrastive_ner")
+    pipe.cfg["decoder"] = "nearest"
+    runner = runner_of(nlp)
+    assert (runner.way, runner.decoder) == ("memory", "nearest")
+    episode = Episode(["BIRD", "DRINK"], [0, 4, 16, 20], [1, 5, 17, 21])
+    outcome = runner.run(episode)
+    assert outcome.labels == by_hand(nlp, episode, "nearest")
+    assert outcome.labels["DRINK"].found and runner.trained_labels() == ["GPE", "ORG", "PER"]
+    # Vectors are given to one whose memory is empty.
+    pipe.cfg["decoder"] = "posterior"
+    runner = runner_of(nlp)
+    before = pipe.to_bytes(exclude=["vocab"])
+    with_memory = runner.run(episode)
+    assert pipe.to_bytes(exclude=["vocab"]) == before and pipe.memory["tokens"]
+    pipe.forget()
+    assert runner_of(nlp).run(episode) == with_memory
 
 
 def test_what_cuts_a_token_and_what_is_unknown(nlp):

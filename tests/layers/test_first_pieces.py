@@ -4,8 +4,6 @@ from types import SimpleNamespace
 
 import numpy
 import pytest
-import spacy
-from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.api import Linear, chain, list2array, reduce_mean
 from thinc.types import Ragged
@@ -18,28 +16,16 @@ from spacy_contrastive_ner.layers.first_pieces import (
 from spacy_contrastive_ner.layers.text_row import text_layers
 
 from ..device import DeviceOps
-from ..util import POOLING, TEXTS, TOK2VEC, transformer_config
+from ..util import TEXTS, TOK2VEC, windows
+from .pieces import gradients_of, make_layer, reader_of, require_equal
 
 # The first is read through several windows, the second has no tokens, and that of the third is in no
 # piece.
 WORDS = [TEXTS[0][0].split(), [], [" "], ["Paris", " ", "Anna"], ["x"]]
-WINDOWS = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 3, "stride": 2}
 
 
-def make(bert, grad_factor=1.0, **settings):
-    """The layer over a tiny transformer, and documents."""
-    spacy.util.fix_random_seed(0)
-    settings = {"pooling": POOLING, "get_spans": WINDOWS, "grad_factor": grad_factor, **settings}
-    config = transformer_config("Tok2VecTransformer", bert, **settings)
-    layer = FirstPieces(registry.resolve({"model": config})["model"])
-    vocab = spacy.blank("en").vocab
-    docs = [Doc(vocab, words=words) for words in WORDS]
-    layer.initialize(X=docs)
-    return layer, docs
-
-
-def reader_of(layer):
-    return next(node for node in layer.walk() if node.name == "transformer")
+def make(bert, grad_factor=1.0):
+    return make_layer(FirstPieces, bert, WORDS, windows(3, 2), grad_factor)
 
 
 def naive_rows(layer, docs):
@@ -62,22 +48,6 @@ def split(rows):
     """The places of the rows of texts, and those of tokens."""
     first = numpy.cumsum(rows.lengths) - rows.lengths
     return first, numpy.setdiff1d(numpy.arange(len(rows.dataXd)), first)
-
-
-def gradients_of(layer, backward):
-    """What is added to the gradients of the transformer's weights."""
-    module = reader_of(layer).transformer
-    module.zero_grad()
-    backward()
-    found = dict(module.named_parameters())
-    return {name: p.grad.numpy().copy() for name, p in found.items() if p.grad is not None}
-
-
-def require_equal(found, expected, least=1e-4):
-    assert max(abs(gradient).max() for gradient in expected.values()) > least
-    for name, gradient in expected.items():
-        # Weights that nothing depends on have a gradient of zeros, or none.
-        assert numpy.allclose(found.get(name, 0), gradient, atol=1e-5), name
 
 
 def test_rows_are_those_of_first_pieces(bert):

@@ -5,7 +5,7 @@ import pytest
 from thinc.api import NumpyOps
 
 from spacy_contrastive_ner import tracks
-from spacy_contrastive_ner.tracks import Transitions, chains
+from spacy_contrastive_ner.tracks import Transitions, chains, decoding
 
 from .. import oracle
 
@@ -245,3 +245,27 @@ def test_long_documents_stay_exact_in_float32():
     assert numpy.allclose(probs.reshape((400, 50, 1, 5)), short, atol=1e-5)
     total = tracks.log_partition(OPS, scores, [len(scores)])
     assert total[0, 0] == pytest.approx(400 * tracks.log_partition(OPS, once, [50])[0, 0], rel=1e-6)
+
+
+def test_probabilities_of_given_spans(case, monkeypatch):
+    """Of all spans of all labels; two tracks are layers of one label. Also when little is done at once."""
+    scores, lengths, transitions = case
+    K, M = scores.shape[1], (scores.shape[2] - 1) // 4
+    labels = numpy.arange(K * M).reshape((K, M)) if M > 1 else numpy.arange(K)[:, None] // 2
+    absent = {}
+    for doc, track, own in split(scores, lengths):
+        table = table_of(transitions, track)
+        for (a, b, m), p in oracle.span_posteriors(own, table).items() if len(own) else ():
+            place = doc, a, b, int(labels[track, m])
+            absent[place] = absent.get(place, 1) * (1 - p)
+    # A label without a track has none.
+    every = [*absent, (0, 0, 1, 99)]
+    spans = tracks.LabelSpans(*numpy.asarray(every).T)
+    expected = [1 - absent.get(place, 1) for place in every]
+    found = tracks.probabilities(scores, lengths, labels, spans, transitions)
+    assert numpy.allclose(found, expected, atol=2e-5) and len(every) > 1
+    monkeypatch.setattr(decoding, "BLOCK", 3)
+    again = tracks.probabilities(scores, lengths, labels, spans, transitions)
+    assert numpy.allclose(again, found, atol=1e-6)
+    none = tracks.LabelSpans(*numpy.zeros((4, 0), dtype="int64"))
+    assert tracks.probabilities(scores, lengths, labels, none, transitions).shape == (0,)
