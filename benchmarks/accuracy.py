@@ -9,9 +9,7 @@ models is scored on the test set. "all" is micro F1 over all spans, "macro" the 
 """
 
 import argparse
-import json
 import random
-import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
@@ -19,7 +17,6 @@ import common
 from spacy.language import Language
 from spacy.scorer import Scorer, get_ner_prf
 from spacy.training import Example
-from thinc.api import Optimizer
 
 Score = Dict[str, float]
 
@@ -74,9 +71,7 @@ SYSTEMS: Dict[str, Callable[[Language, int], None]] = {
 
 def evaluate(nlp: Language, examples: List[Example]) -> Score:
     """Score all spans and the flat view; a pipeline without one of them is not scored on it."""
-    fresh = [common.blank_copy(nlp, example) for example in examples]
-    for _ in zip(fresh, nlp.pipe([example.predicted for example in fresh], batch_size=128)):
-        pass
+    fresh = common.predicted(nlp, examples)
     out = {}
     if "ner" not in nlp.pipe_names:
         attr = f"spans_{common.KEY}"
@@ -109,37 +104,15 @@ def dev_by_threshold(nlp: Language, examples: List[Example]) -> Score:
     return scores
 
 
-def keep_best(
-    nlp: Language,
-    optimizer: Optimizer,
-    plan: List[List[Example]],
-    score: Callable[[], float],
-    checks: int = 8,
-) -> Score:
-    """Train on these batches, score after each of so many parts, and go back to the best of them."""
-    at = {round(len(plan) * (i + 1) / checks) for i in range(checks)}
-    best, best_bytes, seconds = -1.0, b"", 0.0
-    for step, batch in enumerate(plan, 1):
-        begin = time.perf_counter()
-        nlp.update(batch, sgd=optimizer, drop=0.1)
-        seconds += time.perf_counter() - begin
-        if step in at:
-            dev = score()
-            if dev > best:
-                best, best_bytes = dev, nlp.to_bytes(exclude=["tokenizer", "vocab"])
-    nlp.from_bytes(best_bytes, exclude=["tokenizer", "vocab"])
-    return {"dev": best, "updates": len(plan), "train_seconds": seconds}
-
-
 def train(system: str, folder: Path, lang: str, seed: int, epochs: int, words: int) -> Score:
     nlp = common.pipeline(lang, seed)
     rng = random.Random(seed)
-    parts = {p: common.read_examples(nlp, folder, p) for p in ("train", "dev", "test")}
+    parts = common.read_parts(nlp, folder)
     SYSTEMS[system](nlp, common.span_width(parts["train"]))
     optimizer = nlp.initialize(lambda: parts["train"])
     plan = [b for _ in range(epochs) for b in common.batches(parts["train"], words, rng)]
     target = "flat" if system == "ner" else "all"
-    run = keep_best(nlp, optimizer, plan, lambda: evaluate(nlp, parts["dev"])[target])
+    run = common.keep_best(nlp, optimizer, plan, lambda: evaluate(nlp, parts["dev"])[target])
     return {**evaluate(nlp, parts["test"]), **dev_by_threshold(nlp, parts["dev"]), **run}
 
 
@@ -160,15 +133,12 @@ def main() -> None:
             for seed in range(args.seeds):
                 run = train(system, folder, args.lang, seed, args.epochs, args.words)
                 runs.append(run)
-                if args.out:
-                    row = {"corpus": folder.name, "system": system, "seed": seed, **run}
-                    with args.out.open("a", encoding="utf8") as file:
-                        file.write(json.dumps(row) + "\n")
+                row = {"corpus": folder.name, "system": system, "seed": seed, **run}
+                common.write_rows(args.out, [row])
             cells = []
             for name in ("all", "macro", "flat"):
-                values = [100 * run[name] for run in runs if name in run]
-                mean, sd = common.spread(values) if values else (0.0, 0.0)
-                cells.append(f"{mean:.1f} ± {sd:.1f}" if values else "-")
+                values = [run[name] for run in runs if name in run]
+                cells.append(common.mean_and_spread(values) if values else "-")
             updates = runs[0]["updates"]
             print(
                 f"{folder.name:<14}{system:<18}" + "".join(f"{c:>13}" for c in cells),

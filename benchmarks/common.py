@@ -8,7 +8,9 @@ passages.
 """
 
 import json
+import multiprocessing
 import random
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -19,10 +21,10 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.training.pretrain import make_update
 from spacy.vocab import Vocab
-from thinc.api import Adam, Model
+from thinc.api import Adam, Model, Optimizer
 
 from spacy_contrastive_ner.annotations import flat_view
-from spacy_contrastive_ner.corpora.marks import set_mark
+from spacy_contrastive_ner.corpora.marks import Mark, set_mark
 
 KEY = "sc"
 WITHOUT_BLANKS = ("ja", "zh")
@@ -139,6 +141,24 @@ def read_examples(nlp: Language, folder: Path, part: str, limit: int = 0) -> Lis
     return [make_example(nlp, record) for record in records[: limit or None]]
 
 
+def read_parts(nlp: Language, folder: Path, limit: int = 0) -> Dict[str, List[Example]]:
+    """Train, dev and test; of dev and test so many documents, 0 for all."""
+    limits = {"train": 0, "dev": limit, "test": limit}
+    return {part: read_examples(nlp, folder, part, some) for part, some in limits.items()}
+
+
+def mark(examples: Sequence[Example], corpus: str) -> None:
+    """Note what corpus the examples are of, for `pretrain`."""
+    for example in examples:
+        example.reference.user_data["mark"] = Mark(corpus, corpus, 0, False)
+
+
+def mark_epoch(examples: Sequence[Example], epoch: int) -> None:
+    """Tell objectives and batchers the corpus of the examples, and the epoch."""
+    for example in examples:
+        set_mark(example.reference, example.reference.user_data["mark"]._replace(epoch=epoch))
+
+
 def span_width(examples: Sequence[Example], coverage: float = 0.99) -> int:
     """The number of tokens that so large a share of the gold spans does not exceed."""
     lengths = sorted(len(s) for eg in examples for s in eg.reference.spans[KEY])
@@ -160,12 +180,29 @@ def batches(examples: Sequence[Example], words: int, rng: random.Random) -> List
     return out
 
 
+def plan(examples: Sequence[Example], words: int, updates: int, seed: int) -> List[List[Example]]:
+    """The batches of so many updates, epoch by epoch."""
+    rng = random.Random(seed)
+    found: List[List[Example]] = []
+    while len(found) < updates:
+        found += batches(examples, words, rng)
+    return found[:updates]
+
+
 def blank_copy(nlp: Language, example: Example) -> Example:
     """The same example with a fresh prediction."""
     reference = example.reference
     words = [t.text for t in reference]
     spaces = [bool(t.whitespace_) for t in reference]
     return Example(Doc(nlp.vocab, words=words, spaces=spaces), reference)
+
+
+def predicted(nlp: Language, examples: Sequence[Example]) -> List[Example]:
+    """The same examples with what the pipeline predicts."""
+    fresh = [blank_copy(nlp, example) for example in examples]
+    for _ in zip(fresh, nlp.pipe([example.predicted for example in fresh], batch_size=128)):
+        pass
+    return fresh
 
 
 def pipeline(lang: str, seed: int) -> Language:
@@ -175,9 +212,7 @@ def pipeline(lang: str, seed: int) -> Language:
 
 def counts(nlp: Language, examples: List[Example]) -> Dict[str, Any]:
     """Right, wrong and missed entities by document, and micro and macro F1."""
-    fresh = [blank_copy(nlp, example) for example in examples]
-    for _ in zip(fresh, nlp.pipe([example.predicted for example in fresh], batch_size=128)):
-        pass
+    fresh = predicted(nlp, examples)
     per_doc, per_label = [], {}
     for example in fresh:
         gold = {(s.start, s.end, s.label_) for s in example.reference.spans[KEY]}
@@ -214,9 +249,7 @@ def pretrain(
     while done < updates:
         order = list(examples)
         random.Random(f"{seed} {epoch}").shuffle(order)
-        for example in order:
-            mark = example.reference.user_data["mark"]
-            set_mark(example.reference, mark._replace(epoch=epoch))
+        mark_epoch(order, epoch)
         for batch in batcher(order):
             docs = [example.reference for example in batch]
             make_update(model, docs, optimizer, model.attrs["loss"])
@@ -225,6 +258,38 @@ def pretrain(
                 break
         epoch += 1
     return encoder.to_bytes()
+
+
+def keep_best(
+    nlp: Language,
+    optimizer: Optimizer,
+    plan: List[List[Example]],
+    score: Callable[[], float],
+    checks: int = 8,
+) -> Record:
+    """Train on these batches, score after each of so many parts, and go back to the best of them."""
+    at = {round(len(plan) * (i + 1) / checks) for i in range(checks)}
+    best, best_bytes, seconds = -1.0, b"", 0.0
+    for step, batch in enumerate(plan, 1):
+        begin = time.perf_counter()
+        nlp.update(batch, sgd=optimizer, drop=0.1)
+        seconds += time.perf_counter() - begin
+        if step in at:
+            dev = score()
+            if dev > best:
+                best, best_bytes = dev, nlp.to_bytes(exclude=["tokenizer", "vocab"])
+    nlp.from_bytes(best_bytes, exclude=["tokenizer", "vocab"])
+    return {"dev": best, "updates": len(plan), "train_seconds": seconds}
+
+
+def in_fork(work: Callable[[Any], None]) -> Tuple[Optional[int], Any]:
+    """Work in a process of its own: its exit code and, if that is 0, what it put into the queue."""
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    process = context.Process(target=work, args=(queue,))
+    process.start()
+    process.join()
+    return process.exitcode, queue.get() if process.exitcode == 0 else None
 
 
 def f_score(row: Any) -> float:
@@ -238,3 +303,25 @@ def spread(values: Sequence[float]) -> Tuple[float, float]:
     if len(values) < 2:
         return mean, 0.0
     return mean, (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5
+
+
+def mean_and_spread(fractions: Sequence[float]) -> str:
+    """Both in percent, as they stand in tables."""
+    mean, deviation = spread([100 * value for value in fractions])
+    return f"{mean:.1f} ± {deviation:.1f}"
+
+
+def settings_of(args: Any, names: Sequence[str]) -> str:
+    """The options on which a result depends, as they are written beside it."""
+    return ", ".join(f"{name} {getattr(args, name)}" for name in names)
+
+
+def read_rows(path: Path) -> List[Record]:
+    return [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+
+
+def write_rows(path: Optional[Path], rows: Sequence[Record]) -> None:
+    """Append results to a file, if there is to be one."""
+    if path is not None:
+        with path.open("a", encoding="utf8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)

@@ -13,7 +13,6 @@ beside the naive tensor of all pairs. "memory": the growth of the peak in a proc
 
 import argparse
 import importlib.util
-import multiprocessing
 import random
 import resource
 import statistics
@@ -236,16 +235,11 @@ def show_peak(name: str, run: Run, cap: int) -> None:
         seconds = time.perf_counter() - begin
         queue.put(((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, seconds))
 
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    process = context.Process(target=work, args=(queue,))
-    process.start()
-    process.join()
-    found = queue.get() if process.exitcode == 0 else ("failed", process.exitcode)
-    if found is None:
+    exit_code, found = common.in_fork(work)
+    if exit_code != 0:
+        print(f"{name:<34}  failed with exit code {exit_code}", flush=True)
+    elif found is None:
         print(f"{name:<34}  too much", flush=True)
-    elif found[0] == "failed":
-        print(f"{name:<34}  failed with exit code {found[1]}", flush=True)
     else:
         print(f"{name:<34}{found[0]:>9.0f} MB{found[1]:>9.1f} s", flush=True)
 

@@ -12,7 +12,6 @@ the means of precision and recall.
 """
 
 import argparse
-import json
 import random
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
@@ -90,19 +89,15 @@ def train(system: str, labels: str, parts: Dict[str, List[Example]], seed: int, 
     SYSTEMS[system](nlp, 0)
     nlp.get_pipe("contrastive_ner").cfg["missing_key"] = "missing"
     optimizer = nlp.initialize(lambda: own[labels])
-    rng, plan = random.Random(seed), []
-    while len(plan) < args.updates:
-        plan += common.batches(own[labels], args.words, rng)
-    run = accuracy.keep_best(
-        nlp, optimizer, plan[: args.updates], lambda: common.counts(nlp, own["dev"])["micro"], 4
-    )
+    plan = common.plan(own[labels], args.words, args.updates, seed)
+    run = common.keep_best(nlp, optimizer, plan, lambda: common.counts(nlp, own["dev"])["micro"], 4)
     on_test = common.counts(nlp, own["test"])
     return {**run, **prf(on_test["docs"]), "macro": on_test["macro"]}
 
 
 def measure(folder: Path, seed: int, args: Any) -> List[Row]:
     nlp = common.pipeline(args.lang, seed)
-    parts = {p: common.read_examples(nlp, folder, p) for p in ("train", "dev", "test")}
+    parts = common.read_parts(nlp, folder)
     parts["test"] = parts["test"][: args.test or None]
     patterns = gazetteer(parts["train"], args.share, seed)
     for vouch in ("all", "sentences", "matches"):
@@ -153,9 +148,7 @@ def main() -> None:
         for seed in range(args.seeds):
             rows += measure(folder, seed, args)
         show(rows)
-        if args.out:
-            with args.out.open("a", encoding="utf8") as file:
-                file.writelines(json.dumps(row) + "\n" for row in rows)
+        common.write_rows(args.out, rows)
 
 
 if __name__ == "__main__":

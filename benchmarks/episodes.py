@@ -9,7 +9,6 @@ marks, without a model. Mean F1 over episodes, with 95 % intervals; all have the
 """
 
 import argparse
-import random
 import time
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Set, Tuple
@@ -43,10 +42,8 @@ def make(model: str, corpus: Path, args: Any, seed: int) -> Language:
     folder = args.encoders[0] if corpus == UNTRAINED else corpus
     examples = common.read_examples(nlp, folder, "train")
     optimizer = nlp.initialize(lambda: examples)
-    rng, plan = random.Random(seed), []
-    while len(plan) < args.updates:
-        plan += common.batches(examples, args.words, rng)
-    for batch in plan[: 0 if corpus == UNTRAINED else args.updates]:
+    updates = 0 if corpus == UNTRAINED else args.updates
+    for batch in common.plan(examples, args.words, updates, seed):
         nlp.update(batch, sgd=optimizer, drop=0.1)
     return nlp
 

@@ -13,8 +13,6 @@ on test, in words a second of processor time. Scores of the test set are written
 """
 
 import argparse
-import json
-import random
 import time
 from pathlib import Path
 from typing import Any, Dict, List
@@ -35,18 +33,10 @@ THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.35)
 def train(nlp: Language, parts: Dict[str, List[Example]], seed: int, args: Any) -> None:
     """Train, and keep the checkpoint that is best on dev."""
     optimizer = nlp.initialize(lambda: parts["train"])
-    rng, plan = random.Random(seed), []
-    while len(plan) < args.updates:
-        plan += common.batches(parts["train"], args.words, rng)
-    checks = {round(args.updates * (i + 1) / args.checks) for i in range(args.checks)}
-    best, best_bytes = -1.0, b""
-    for step, batch in enumerate(plan[: args.updates], 1):
-        nlp.update(batch, sgd=optimizer, drop=0.1)
-        if step in checks:
-            micro = common.counts(nlp, parts["dev"])["micro"]
-            if micro > best:
-                best, best_bytes = micro, nlp.to_bytes(exclude=["tokenizer", "vocab"])
-    nlp.from_bytes(best_bytes, exclude=["tokenizer", "vocab"])
+    plan = common.plan(parts["train"], args.words, args.updates, seed)
+    common.keep_best(
+        nlp, optimizer, plan, lambda: common.counts(nlp, parts["dev"])["micro"], args.checks
+    )
 
 
 def measure(nlp: Language, parts: Dict[str, List[Example]]) -> Dict[str, Any]:
@@ -60,9 +50,7 @@ def measure(nlp: Language, parts: Dict[str, List[Example]]) -> Dict[str, Any]:
 
 def run(folder: Path, shots: int, seed: int, args: Any) -> Dict[str, Any]:
     nlp = common.pipeline(args.lang, seed)
-    parts = {p: common.read_examples(nlp, folder, p) for p in ("train", "dev", "test")}
-    for part in ("dev", "test"):
-        parts[part] = parts[part][: args.limit or None]
+    parts = common.read_parts(nlp, folder, args.limit)
     parts["train"] = some_documents(parts["train"], shots, seed)
     memory = {"@layers": "spacy-contrastive-ner.Memory.v1", "distance": args.distance, "k": args.k}
     memory["transition_power"] = args.power
@@ -118,7 +106,7 @@ def run(folder: Path, shots: int, seed: int, args: Any) -> Dict[str, Any]:
 
 
 def summary(path: Path, corpora: List[str], on: str) -> None:
-    rows = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+    rows = common.read_rows(path)
     for corpus in corpora:
         for shots in sorted({row["shots"] for row in rows if row["corpus"] == corpus}):
             some = [row for row in rows if row["corpus"] == corpus and row["shots"] == shots]
@@ -130,8 +118,7 @@ def summary(path: Path, corpora: List[str], on: str) -> None:
             for arm in ARMS:
                 cells = []
                 for name in ("micro", "macro"):
-                    mean, sd = common.spread([100 * row[arm][on][name] for row in some])
-                    cells.append(f"{mean:.1f} ± {sd:.1f}")
+                    cells.append(common.mean_and_spread([row[arm][on][name] for row in some]))
                 gains = [100 * (row[arm][on]["micro"] - row["head"][on]["micro"]) for row in some]
                 speed = common.spread([row[arm]["speed"] / row["head"]["speed"] for row in some])
                 gain = f"{sum(gains) / len(gains):+.1f}"
@@ -165,9 +152,7 @@ def main() -> None:
                 row = {"corpus": folder.name, "shots": shots, "seed": seed, **result}
                 text = " ".join(f"{arm} {100 * row[arm]['dev']['micro']:.1f}" for arm in ARMS)
                 print(folder.name, shots, seed, "dev", text, flush=True)
-                if args.out is not None:
-                    with args.out.open("a", encoding="utf8") as file:
-                        file.write(json.dumps(row) + "\n")
+                common.write_rows(args.out, [row])
     return None
 
 

@@ -14,7 +14,6 @@ by description, too.
 """
 
 import argparse
-import json
 import random
 from collections import Counter
 from pathlib import Path
@@ -140,7 +139,7 @@ def by_rules(pipe: Any, label: str, mentions: List[Span]) -> Dict[str, float]:
 def base(folder: Path, seed: int, args: Any, hidden: bool) -> Tuple[Language, Dict, List[str]]:
     """Train on all labels, or on all but two."""
     nlp = common.pipeline(args.lang, seed)
-    parts = {p: common.read_examples(nlp, folder, p) for p in ("train", "dev", "test")}
+    parts = common.read_parts(nlp, folder)
     parts["test"] = parts["test"][: args.test or None]
     known = {p: common.read_examples(nlp, folder, p) for p in ("train", "dev")}
     counts = Counter(s.label_ for eg in parts["train"] for s in eg.reference.spans[common.KEY])
@@ -156,14 +155,12 @@ def base(folder: Path, seed: int, args: Any, hidden: bool) -> Tuple[Language, Di
     accuracy.binder(**model)(nlp, 0)
     optimizer = nlp.initialize(lambda: known["train"])
     optimizer.learn_rate = args.learn_rate
-    rng, plan = random.Random(seed), []
-    while len(plan) < args.updates:
-        plan += common.batches(known["train"], args.words, rng)
+    plan = common.plan(known["train"], args.words, args.updates, seed)
 
     def score() -> float:
         return accuracy.evaluate(nlp, known["dev"])["all"]
 
-    run = accuracy.keep_best(nlp, optimizer, plan[: args.updates], score, args.checks)
+    run = common.keep_best(nlp, optimizer, plan, score, args.checks)
     print(folder.name, seed, run, flush=True)
     return nlp, parts, new
 
@@ -228,14 +225,12 @@ def main() -> None:
                 curve = Curve(nlp.get_pipe("contrastive_ner"), *test, label)
                 found[label, "trained"] = [curve.at(0.0)]
         for (label, way), some in sorted(found.items()):
-            mean, sd = common.spread([100 * score["f"] for score in some])
+            f = common.mean_and_spread([score["f"] for score in some])
             p, r = (sum(100 * score[x] for score in some) / len(some) for x in "pr")
-            cell = f"{mean:.1f} ± {sd:.1f} ({p:.0f}, {r:.0f})"
+            cell = f"{f} ({p:.0f}, {r:.0f})"
             print(f"{folder.name:<9}{label:<11}{way:<40}{cell}  n={len(some)}")
-            if args.out:
-                row = {"corpus": folder.name, "label": label, "way": way, "runs": some}
-                with args.out.open("a", encoding="utf8") as file:
-                    file.write(json.dumps(row) + "\n")
+            row = {"corpus": folder.name, "label": label, "way": way, "runs": some}
+            common.write_rows(args.out, [row])
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def add_vectors(nlp: Language, examples: List[Example]) -> None:
 
 def run(system: str, folder: Path, lang: str, seed: int, epochs: int, words: int) -> Dict[str, Any]:
     nlp = common.pipeline(lang, seed)
-    parts = {p: common.read_examples(nlp, folder, p) for p in ("train", "dev", "test")}
+    parts = common.read_parts(nlp, folder)
     begin = time.process_time()
     if system.startswith("sng") and system != "sng-context":
         add_vectors(nlp, parts["train"])
@@ -76,7 +76,7 @@ def run(system: str, folder: Path, lang: str, seed: int, epochs: int, words: int
     optimizer = nlp.initialize(lambda: parts["train"])
     rng = random.Random(seed)
     plan = [b for _ in range(epochs) for b in common.batches(parts["train"], words, rng)]
-    accuracy.keep_best(nlp, optimizer, plan, lambda: accuracy.evaluate(nlp, parts["dev"])["all"], 4)
+    common.keep_best(nlp, optimizer, plan, lambda: accuracy.evaluate(nlp, parts["dev"])["all"], 4)
     seconds = time.process_time() - begin
     golds = {p: [gold_of(e.reference, Source()) for e in parts[p]] for p in ("train", "test")}
     target, training = choose_pipe(nlp), TypingTraining(golds["train"])

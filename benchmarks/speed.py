@@ -11,7 +11,6 @@ process of its own, less what it had in use before the first document.
 
 import argparse
 import gc
-import multiprocessing
 import random
 import resource
 import statistics
@@ -134,12 +133,8 @@ def peak_memory(nlp: Language, documents: List[List[str]]) -> float:
             pass
         queue.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    process = context.Process(target=work, args=(queue,))
-    process.start()
-    process.join()
-    return queue.get() if process.exitcode == 0 else float("nan")
+    exit_code, growth = common.in_fork(work)
+    return growth if exit_code == 0 else float("nan")
 
 
 def table(title: str, rows: Dict[str, List[float]], memory: Dict[str, float]) -> None:

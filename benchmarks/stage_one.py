@@ -16,7 +16,6 @@ but shown only by --on test: choose by dev.
 """
 
 import argparse
-import json
 import random
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
@@ -29,7 +28,6 @@ from spacy.training import Example
 
 from spacy_contrastive_ner import losses
 from spacy_contrastive_ner.corpora.batcher import make_balanced_batcher
-from spacy_contrastive_ner.corpora.marks import Mark, set_mark
 from spacy_contrastive_ner.layers.crf import CRF
 from spacy_contrastive_ner.layers.projections import GaussianProjection, MlpProjection
 from spacy_contrastive_ner.pretraining import objective as objectives
@@ -170,21 +168,18 @@ def batches(
     arm: str, train: List[Example], updates: int, words: int, seed: int
 ) -> List[List[Example]]:
     """The batches of stage 2. For "balanced" those of the batcher of stage 1."""
+    if arm != "balanced":
+        return common.plan(train, words, updates, seed)
     rng = random.Random(seed)
     balanced = make_balanced_batcher(size=words, seed=seed)
     plan: List[List[Example]] = []
     epoch = 0
     while len(plan) < updates:
-        if arm == "balanced":
-            order = list(train)
-            rng.shuffle(order)
-            for example in order:
-                mark = example.reference.user_data["mark"]
-                set_mark(example.reference, mark._replace(epoch=epoch))
-            plan += balanced(order)
-            epoch += 1
-        else:
-            plan += common.batches(train, words, rng)
+        order = list(train)
+        rng.shuffle(order)
+        common.mark_epoch(order, epoch)
+        plan += balanced(order)
+        epoch += 1
     return plan[:updates]
 
 
@@ -202,10 +197,9 @@ def more_updates(arm: str, train: List[Example], args: Any) -> int:
 
 def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
     nlp = common.pipeline(args.lang, seed)
-    parts = {p: common.read_examples(nlp, folder, p) for p in ("train", "dev", "test")}
+    parts = common.read_parts(nlp, folder)
     train = parts["train"]
-    for example in train:
-        example.reference.user_data["mark"] = Mark(folder.name, folder.name, 0, False)
+    common.mark(train, folder.name)
     if shots and args.masked:
         mask(train, shots, seed)
     elif shots:
@@ -219,8 +213,7 @@ def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
         known = train if not args.foreign else []
         for other in args.foreign:
             some = common.read_examples(nlp, other, "train")
-            for example in some:
-                example.reference.user_data["mark"] = Mark(other.name, other.name, 0, False)
+            common.mark(some, other.name)
             known = known + some
         weights = stage_one(make, nlp, known, args, seed)
     common.pipeline(args.lang, seed)  # the same seed for stage 2
@@ -230,21 +223,21 @@ def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
         nlp.get_pipe("contrastive_ner").model.get_ref("tok2vec").from_bytes(weights)
     updates = args.updates_two + more_updates(arm, train, args)
     plan = batches(arm, train, updates, args.words_two, seed)
-    checks = {round(updates * (i + 1) / args.checks) for i in range(args.checks)}
-    best, best_bytes = {"micro": -1.0}, b""
-    for step, batch in enumerate(plan, 1):
-        nlp.update(batch, sgd=optimizer, drop=0.1)
-        if step in checks:
-            dev = common.counts(nlp, parts["dev"])
-            if dev["micro"] > best["micro"]:
-                best, best_bytes = dev, nlp.to_bytes(exclude=["tokenizer", "vocab"])
-    nlp.from_bytes(best_bytes, exclude=["tokenizer", "vocab"])
+    on_dev: List[Score] = []
+
+    def score() -> float:
+        on_dev.append(common.counts(nlp, parts["dev"]))
+        return float(on_dev[-1]["micro"])
+
+    common.keep_best(nlp, optimizer, plan, score, args.checks)
+    # The first of the best, as it was kept.
+    best = max(on_dev, key=lambda some: some["micro"])
     return {"dev": best, "test": common.counts(nlp, parts["test"])}
 
 
 def summary(path: Path, corpora: List[str], on: str) -> None:
     """Mean and spread of each arm, and how often documents and seeds drawn anew say otherwise."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+    rows = common.read_rows(path)
     rows = [row for row in rows if row["corpus"] in corpora]
     without_stage_one = [arm for arm, make in ARMS.items() if make is None]
     for row in rows:
@@ -272,8 +265,7 @@ def summary(path: Path, corpora: List[str], on: str) -> None:
 def show_arm(arm: str, runs: Dict[int, Score], control: Dict[int, Score], on: str) -> None:
     cells = []
     for name in ("micro", "macro"):
-        mean, sd = common.spread([100 * run[on][name] for run in runs.values()])
-        cells.append(f"{mean:.1f} ± {sd:.1f}")
+        cells.append(common.mean_and_spread([run[on][name] for run in runs.values()]))
     gain, share = ("-", "-") if arm == "control" else paired(runs, control, on)
     print(f"{arm:<18}{cells[0]:>14}{cells[1]:>14}{gain:>12}{share:>9}{len(runs):>7}")
 
@@ -324,7 +316,7 @@ def main() -> None:
         summary(args.summary, [folder.name for folder in args.corpora], args.on)
         return
     names = ("masked", "learn_rate", "updates_one", "updates_two", "words_one", "words_two")
-    setting = ", ".join(f"{name} {getattr(args, name)}" for name in names)
+    setting = common.settings_of(args, names)
     for folder in args.corpora:
         for shots in args.shots:
             for seed in range(args.first_seed, args.first_seed + args.seeds):
@@ -336,9 +328,7 @@ def main() -> None:
                     row.update(arm=arm, seed=seed, encoder=encoder, setting=setting)
                     shown = ", ".join(f"{k} {100 * row['dev'][k]:.1f}" for k in ("micro", "macro"))
                     print(f"{folder.name} {shots} {arm} seed {seed}: dev {shown}", flush=True)
-                    if args.out:
-                        with args.out.open("a", encoding="utf8") as file:
-                            file.write(json.dumps(row) + "\n")
+                    common.write_rows(args.out, [row])
 
 
 if __name__ == "__main__":

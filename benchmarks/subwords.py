@@ -10,8 +10,6 @@ seconds of training.
 """
 
 import argparse
-import json
-import random
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List
@@ -54,9 +52,7 @@ def count_pieces(nlp: Language) -> Callable[[str], int]:
 
 def evaluate(nlp: Language, examples: List[Example]) -> Score:
     """Micro and macro F1, precision and recall, and recall by the pieces of the gold's tokens."""
-    fresh = [common.blank_copy(nlp, example) for example in examples]
-    for _ in zip(fresh, nlp.pipe([example.predicted for example in fresh], batch_size=128)):
-        pass
+    fresh = common.predicted(nlp, examples)
     pieces_of = count_pieces(nlp)
     rows: Dict[str, List[int]] = {}
     hits: Dict[str, List[bool]] = {"one": [], "more": []}
@@ -92,12 +88,9 @@ def run(arm: str, parts: Dict[str, List[Example]], seed: int, args: Any) -> Scor
     nlp.add_pipe("contrastive_ner", config={"model": model})
     optimizer = nlp.initialize(lambda: parts["train"])
     optimizer.learn_rate = args.learn_rate
-    rng = random.Random(seed)
-    plan: List[List[Example]] = []
-    while len(plan) < args.updates:
-        plan += common.batches(parts["train"], args.words, rng)
+    plan = common.plan(parts["train"], args.words, args.updates, seed)
     begin = time.process_time()
-    for batch in plan[: args.updates]:
+    for batch in plan:
         nlp.update(batch, sgd=optimizer, drop=0.1)
     seconds = time.process_time() - begin
     score: Score = {"train_seconds": seconds, "dev": evaluate(nlp, parts["dev"])}
@@ -108,7 +101,7 @@ def run(arm: str, parts: Dict[str, List[Example]], seed: int, args: Any) -> Scor
 
 def summary(path: Path, corpora: List[str], on: str) -> None:
     """Mean and spread of each arm, and of their differences seed by seed."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+    rows = common.read_rows(path)
     for corpus in corpora:
         of = {
             arm: {row["seed"]: row for row in rows if (row["corpus"], row["arm"]) == (corpus, arm)}
@@ -121,10 +114,7 @@ def summary(path: Path, corpora: List[str], on: str) -> None:
         print(f"{'':<12}" + "".join(f"{name:>16}" for name in COLUMNS) + f"{'train s':>10}")
         for arm, runs in of.items():
             cells = [
-                "{:.1f} ± {:.1f}".format(
-                    *common.spread([100 * row[on][name] for row in runs.values()])
-                )
-                for name in COLUMNS
+                common.mean_and_spread([row[on][name] for row in runs.values()]) for name in COLUMNS
             ]
             seconds = common.spread([row["train_seconds"] for row in runs.values()])[0]
             print(f"{arm:<12}" + "".join(f"{cell:>16}" for cell in cells) + f"{seconds:>10.0f}")
@@ -159,24 +149,17 @@ def main() -> None:
     if args.encoder is None:
         parser.error("--encoder: name the folder of a transformer")
     names = ("loss", "updates", "words", "learn_rate", "limit")
-    setting = ", ".join(f"{name} {getattr(args, name)}" for name in names)
+    setting = common.settings_of(args, names)
     for folder in args.corpora:
         for seed in range(args.seeds):
             for arm in args.arms:
                 nlp = common.pipeline(args.lang, seed)
-                parts = {
-                    part: common.read_examples(
-                        nlp, folder, part, 0 if part == "train" else args.limit
-                    )
-                    for part in ("train", "dev", "test")
-                }
+                parts = common.read_parts(nlp, folder, args.limit)
                 row = {"corpus": folder.name, "arm": arm, "seed": seed, "setting": setting}
                 row.update(run(arm, parts, seed, args))
                 shown = ", ".join(f"{name} {100 * row['dev'][name]:.1f}" for name in COLUMNS)
                 print(f"{folder.name} {arm} seed {seed}: {shown}", flush=True)
-                if args.out:
-                    with args.out.open("a", encoding="utf8") as file:
-                        file.write(json.dumps(row) + "\n")
+                common.write_rows(args.out, [row])
 
 
 if __name__ == "__main__":

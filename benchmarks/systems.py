@@ -13,11 +13,9 @@ file has are not made again.
 """
 
 import argparse
-import json
-import random
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 import accuracy
 import common
@@ -28,7 +26,6 @@ from spacy.util import load_model_from_config, registry
 from thinc.api import Config
 
 from spacy_contrastive_ner.cli.init_config import CNN, choose, render
-from spacy_contrastive_ner.corpora.marks import Mark
 
 # Without a stage 1, as published, but for "default-one".
 ONE_STAGE = ("default-one", "binder", "sng")
@@ -78,13 +75,9 @@ def stage_one(config: Config, train: List[Example], args: Any, seed: int) -> byt
 def run(system: str, folder: Path, seed: int, args: Any) -> Score:
     config = None if system in SPACY else config_of(system, args)
     nlp = common.pipeline(args.lang, seed) if config is None else make_pipeline(config, seed)
-    parts = {
-        part: common.read_examples(nlp, folder, part, 0 if part == "train" else args.limit)
-        for part in ("train", "dev", "test")
-    }
+    parts = common.read_parts(nlp, folder, args.limit)
     begin, weights = time.process_time(), None
-    for example in parts["train"]:
-        example.reference.user_data["mark"] = Mark(folder.name, folder.name, 0, False)
+    common.mark(parts["train"], folder.name)
     if config is not None and system not in ONE_STAGE:
         weights = stage_one(config, parts["train"], args, seed)
     common.pipeline(args.lang, seed)  # the same seed for stage 2
@@ -97,10 +90,7 @@ def run(system: str, folder: Path, seed: int, args: Any) -> Score:
     if weights is not None:
         nlp.get_pipe(nlp.pipe_names[0]).model.from_bytes(weights)
     updates = args.updates_two + (0 if weights is not None else args.updates_one)
-    rng = random.Random(seed)
-    plan: List[List[Example]] = []
-    while len(plan) < updates:
-        plan += common.batches(parts["train"], args.words_two, rng)
+    plan = common.plan(parts["train"], args.words_two, updates, seed)
     target = "flat" if system == "ner" else "all"
     spent = [0.0]
 
@@ -110,7 +100,7 @@ def run(system: str, folder: Path, seed: int, args: Any) -> Score:
         spent[0] += time.process_time() - start
         return value
 
-    best = accuracy.keep_best(nlp, optimizer, plan[:updates], score, args.checks)
+    best = common.keep_best(nlp, optimizer, plan, score, args.checks)
     seconds = time.process_time() - begin - spent[0]
     scores = accuracy.evaluate(nlp, parts["test"])
     speed = words_per_second(nlp, parts["test"], 1 if args.encoder else 3)
@@ -127,12 +117,6 @@ def words_per_second(nlp: Language, examples: List[Example], repeats: int) -> fl
             pass
         seconds.append(time.process_time() - begin)
     return sum(map(len, docs)) / min(seconds)
-
-
-def read_rows(path: Optional[Path]) -> List[Score]:
-    if path is None or not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
 
 
 def summary(rows: List[Score], corpora: List[str]) -> None:
@@ -178,12 +162,12 @@ def main() -> None:
     args = parser.parse_args()
     names = [folder.name for folder in args.corpora]
     if args.summary:
-        summary(read_rows(args.summary), names)
+        summary(common.read_rows(args.summary), names)
         return
     of = ("updates_one", "words_one", "updates_two", "words_two", "learn_rate", "limit")
-    setting = ", ".join(f"{name} {getattr(args, name)}" for name in of)
+    setting = common.settings_of(args, of)
     encoder = args.encoder.name if args.encoder else "CNN"
-    rows = read_rows(args.out)
+    rows = common.read_rows(args.out) if args.out and args.out.exists() else []
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         for folder in args.corpora:
             for system in args.systems:
@@ -195,9 +179,7 @@ def main() -> None:
                 rows.append(row)
                 shown = ", ".join(f"{k} {f * row[k]:.1f}" for k, f in COLUMNS.items() if k in row)
                 print(f"{folder.name} {system} seed {seed}: {shown}", flush=True)
-                if args.out:
-                    with args.out.open("a", encoding="utf8") as file:
-                        file.write(json.dumps(row) + "\n")
+                common.write_rows(args.out, [row])
     summary(rows, names)
 
 

@@ -1,29 +1,31 @@
 import codecs
 from enum import Enum
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import List, Optional
 
 import spacy
 from spacy.cli._util import Arg, Opt
 from spacy.language import Language
 from spacy.tokens import DocBin
-from tqdm import tqdm
 from wasabi import Printer
 
 from ..convert.detect import list_files
 from ..convert.distant import Labeller, label_items
 from ..convert.docbins import quick_codecs
-from ..convert.documents import Keys
 from ..convert.notes import Kind, Notes
-from ..convert.output import check_output, explain
+from ..convert.output import check_output
 from ..convert.patterns import Pattern, read_gazetteer, read_patterns
-from ..convert.raw import SUFFIXES, Item, find_inputs, read_items
+from ..convert.raw import SUFFIXES, find_inputs
 from ..convert.summary import Summary
 from ..convert.textfile import TextFile, names_of
 from ..corpora.sources import SUFFIX
 from ..files import write_atomically
+from . import options
 from .app import app
+from .failing import failing
+from .output import check_not_read
 from .signals import ending_cleanly
+from .texts import make_tokenizer, read_files
 
 NO_WORDS = Kind("documents without any words")
 
@@ -59,7 +61,7 @@ def annotate_cli(
         readable=False,
         help="Lines of: phrase, tab, label, and maybe tab, id",
     ),
-    lang: str = Opt("en", "--lang", "-l", help="Language of the tokenizer"),
+    lang: str = options.LANG,
     pipeline: Optional[str] = Opt(
         None, "--pipeline", help="Pipeline to run instead, for patterns that ask for lemmas or tags"
     ),
@@ -73,13 +75,13 @@ def annotate_cli(
     vouch: Vouch = Opt(
         Vouch.matches, "--vouch", "-v", help="What is not marked as unknown; see above"
     ),
-    spans_key: str = Opt("sc", "--spans-key", "-k", help="Key of the entities in doc.spans"),
-    missing_key: str = Opt("missing", "--missing-key", help="Key of what is unknown in doc.spans"),
+    spans_key: str = options.SPANS_KEY,
+    missing_key: str = options.MISSING_KEY,
     overwrite: bool = Opt(
         False, "--overwrite", help="Replace span groups of these keys that documents have already"
     ),
     encoding: str = Opt("utf-8", "--encoding", help="Encoding of texts, patterns and gazetteer"),
-    silent: bool = Opt(False, "--silent", "-S", help="Print errors only"),
+    silent: bool = options.SILENT,
 ) -> None:
     """
     Label texts with what patterns or a gazetteer find in them (distant labels).
@@ -90,23 +92,22 @@ def annotate_cli(
     --vouch matches marks everything outside of the matches, --vouch sentences
     the sentences without any match, --vouch all nothing.
     """
-    try:
+    with failing("Nothing was labelled", output_path):
         if (patterns is None) == (gazetteer is None):
             raise ValueError("Give either --patterns or --gazetteer.")
-        if spans_key == missing_key:
-            raise ValueError(f"--spans-key and --missing-key are both {spans_key!r}.")
+        keys = options.keys_of(spans_key, missing_key)
         _check_encoding(encoding)
         files = find_inputs(input_path)
         n_others = len(list_files(input_path)) - len(files)
         _check_output(output_path, files)
         notes, nlp = Notes(), _load(lang, pipeline)
         found = _read(patterns, gazetteer, nlp, encoding, notes)
-        keys = Keys(spans_key, missing_key)
         attr = "LOWER" if ignore_case else attr.upper()
         labeller = Labeller(nlp, found, notes, attr, vouch.value, keys, longest, overwrite)
         summary, docs = Summary(), DocBin(store_user_data=True)
         with quick_codecs():
-            for record in label_items(_items(files, nlp, encoding, silent), nlp, labeller):
+            items = read_files(files, nlp, encoding, silent, names_of(files))
+            for record in label_items(items, nlp, labeller):
                 summary.add(record)
                 if not record.tokens:
                     notes.add(NO_WORDS, record.where)
@@ -115,10 +116,6 @@ def annotate_cli(
         if not summary.tokens:
             raise ValueError(f"{input_path} holds no text. Check how it was made.")
         write_atomically(output_path, docs.to_bytes())
-    except OSError as error:
-        Printer().fail("Nothing was labelled", explain(error, str(output_path)), exits=1)
-    except ValueError as error:
-        Printer().fail("Nothing was labelled", str(error), exits=1)
     if not silent:
         print(summary.table(notes))
         if n_others:
@@ -142,26 +139,18 @@ def _check_output(path: Path, files: List[Path]) -> None:
     """Stop before the work is done if its result cannot be written."""
     if path.suffix != SUFFIX or path.is_dir():
         raise ValueError(f"{path} is no name for the output. Name a file that ends in {SUFFIX}.")
-    if any(path.resolve() == file.resolve() for file in files):
-        raise ValueError(f"{path} is read and to be written. Name another output.")
+    check_not_read(path, files)
     check_output(path, is_folder=False)
 
 
 def _load(lang: str, pipeline: Optional[str]) -> Language:
-    if pipeline is not None:
-        try:
-            return spacy.load(pipeline)
-        except OSError as error:
-            message = " ".join(str(error).split())
-            raise ValueError(f"--pipeline {pipeline} cannot be loaded: {message}") from error
+    if pipeline is None:
+        return make_tokenizer(lang)
     try:
-        nlp = spacy.blank(lang)
-    except ImportError as error:
+        return spacy.load(pipeline)
+    except OSError as error:
         message = " ".join(str(error).split())
-        raise ValueError(f"There is no tokenizer for --lang {lang}: {message}") from error
-    # The limit is there for pipes that need much memory.
-    nlp.max_length = 10**9
-    return nlp
+        raise ValueError(f"--pipeline {pipeline} cannot be loaded: {message}") from error
 
 
 def _read(
@@ -171,14 +160,3 @@ def _read(
         return read_patterns(TextFile(patterns, encoding), nlp, notes)
     assert gazetteer is not None
     return read_gazetteer(TextFile(gazetteer, encoding), notes)
-
-
-def _items(files: List[Path], nlp: Language, encoding: str, silent: bool) -> Iterator[Item]:
-    """What is to be labelled, with a progress bar."""
-    total = sum(file.stat().st_size for file in files)
-    # Nothing is shown if stderr is no terminal.
-    disable = True if silent else None
-    with tqdm(total=total, unit="B", unit_scale=True, disable=disable, leave=False) as bar:
-        names = names_of(files)
-        for file in files:
-            yield from read_items(file, nlp, encoding, bar.update, names.get(file, ""))

@@ -11,12 +11,14 @@ from ..evaluation.comparison import render
 from ..evaluation.evaluate import Settings as Apart
 from ..evaluation.predictor import choose_pipe, source_of
 from ..evaluation.significance import DRAWS, LEVEL, Settings, System, compare
-from ..files import write_atomically
+from . import options
 from .app import app
+from .failing import failing
 from .gpu import use_gpu_or_cpu
 from .model_scores import (
     FORMAT,
     VERSION,
+    check_ents,
     check_inputs,
     check_output,
     describe_model,
@@ -24,6 +26,7 @@ from .model_scores import (
     read_corpora,
     score_model,
 )
+from .output import write_json
 
 # What other programs can rely on; see docs/evaluation.md.
 COMPARISON_FORMAT, COMPARISON_VERSION = "spacy-contrastive-ner.comparison", 1
@@ -60,14 +63,9 @@ def compare_cli(
         DRAWS, "--draws", "-n", min=100, help="How often to draw documents, and to swap outputs"
     ),
     seed: int = Opt(0, "--seed", "-s", min=0, help="Seed of the draws"),
-    code_path: Optional[Path] = Opt(
-        None,
-        "--code",
-        "-c",
-        help="Path to Python file with additional code (registered functions) to be imported",
-    ),
-    use_gpu: int = Opt(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
-    silent: bool = Opt(False, "--silent", "-S", help="Print errors only"),
+    code_path: Optional[Path] = options.CODE,
+    use_gpu: int = options.GPU,
+    silent: bool = options.SILENT,
 ) -> None:
     """
     Tell whether a system is better than a baseline, or only luckier.
@@ -79,7 +77,7 @@ def compare_cli(
     flips). Says where there is too little to tell.
     """
     import_code(code_path)
-    try:
+    with failing("The systems were not compared"):
         named = name_systems(systems or [], group or [], models)
         chosen = _choose(named, baseline)
         _check_use(models, data_path, spans_key, ents)
@@ -95,10 +93,7 @@ def compare_cli(
         settings = Settings(draws, seed)
         result = _compare([chosen, *(n for n in named if n is not chosen)], runs, settings)
         if output is not None:
-            text = json.dumps(result, ensure_ascii=False, indent=2)
-            write_atomically(output, f"{text}\n".encode())
-    except (ValueError, OSError) as error:
-        Printer().fail("The systems were not compared", str(error), exits=1)
+            write_json(output, result)
     if not silent:
         print(render(result))
         if output is not None:
@@ -238,8 +233,7 @@ def _check_use(models: bool, data: Optional[Path], spans_key: Optional[str], ent
         raise ValueError("There is nothing to evaluate the models on. Give --data FILE.")
     if not models and (data is not None or spans_key is not None or ents):
         raise ValueError("--data, --spans-key and --ents are for models. Add --models.")
-    if ents and spans_key is not None:
-        raise ValueError("--ents scores doc.ents on both sides: leave out --spans-key.")
+    check_ents(ents, spans_key)
 
 
 def _evaluate(path: Path, data: Path, spans_key: Optional[str], ents: bool, silent: bool) -> Run:

@@ -8,11 +8,10 @@ import spacy
 import typer
 from spacy.cli._util import Arg, Opt
 from spacy.language import Language
-from tqdm import tqdm
 from wasabi import Printer
 
 from ..convert.detect import Found, find
-from ..convert.documents import ALIGNMENTS, Keys
+from ..convert.documents import ALIGNMENTS
 from ..convert.format import Format, describe_options, parse_options
 from ..convert.labels import Labels, odd_names, parse_merge, parse_names, parse_rename
 from ..convert.notes import Notes
@@ -21,8 +20,11 @@ from ..convert.run import Conversion, Result, convert
 from ..convert.sentences import SENTENCES
 from ..convert.splits import parse_split
 from ..convert.tokens import TOKENIZERS
+from . import options
 from .app import app
+from .progress import progress
 from .signals import ending_cleanly
+from .texts import NO_LIMIT
 
 AUTO = "auto"
 MODES = ("mentions", "documents")
@@ -84,7 +86,7 @@ def convert_cli(
         help="List the formats and the options of their readers and writers",
     ),
     encoding: str = Opt("utf-8", "--encoding", "-e", help="Encoding of the input"),
-    lang: str = Opt("en", "--lang", "-l", help="Language, for the tokenizer"),
+    lang: str = options.LANG,
     tokenizer: str = Opt(
         AUTO,
         "--tokenizer",
@@ -125,9 +127,7 @@ def convert_cli(
         help="mentions: the others are masked as unknown; documents: documents are drawn until there are enough",
     ),
     spans_key: str = Opt("sc", "--spans-key", help="Key of the entities in doc.spans"),
-    missing_key: str = Opt(
-        "missing", "--missing-key", help="Key of stretches in doc.spans whose annotation is unknown"
-    ),
+    missing_key: str = options.MISSING_KEY,
     overwrite: bool = Opt(
         False,
         "--overwrite",
@@ -141,7 +141,7 @@ def convert_cli(
         readable=False,
         help="File to which every decision is written, as lines of JSON",
     ),
-    silent: bool = Opt(False, "--silent", "-S", help="Print errors only"),
+    silent: bool = options.SILENT,
 ) -> None:
     """
     Convert annotated text to files of spaCy documents, or from one format to
@@ -168,8 +168,7 @@ def convert_cli(
             raise ValueError("--strict and --skip-bad exclude each other.")
         if shot_labels and not shots:
             raise ValueError("--labels is about --shots, which is not given.")
-        if spans_key == missing_key:
-            raise ValueError(f"--spans-key and --missing-key are both {spans_key!r}.")
+        keys = options.keys_of(spans_key, missing_key)
         formats_there = _formats()
         target = _target(output_path, to, split is not None, formats_there)
         source = None if from_ == AUTO else _known(from_, "--from", formats_there).name
@@ -183,7 +182,7 @@ def convert_cli(
             encoding=encoding,
             read=parse_options(found.format.read, read, "--read", found.format.name),
             write=parse_options(_writer(target), write, "--write", target.name),
-            keys=Keys(spans_key, missing_key),
+            keys=keys,
             tokenizer=tokenizer,
             alignment=alignment,
             sentences=sentences,
@@ -235,11 +234,7 @@ def _run(conversion: Conversion, notes: Notes, report: Optional[Path], silent: b
                 report.open("w", encoding="utf8", errors="backslashreplace")
             )
         total = conversion.n_bytes() * conversion.n_passes
-        # Nothing is shown if stderr is no terminal.
-        disable = True if silent else None
-        bar = stack.enter_context(
-            tqdm(total=total, unit="B", unit_scale=True, disable=disable, leave=False)
-        )
+        bar = stack.enter_context(progress(silent, total=total, unit="B", unit_scale=True))
         return convert(conversion, notes, bar.update)
 
 
@@ -293,8 +288,7 @@ def _pipeline(tokenizer: str, lang: str) -> Language:
             f"--lang {lang}: {str(error).rstrip('.')}. Or use --lang xx, with --tokenizer characters for languages "
             "that are written without blanks."
         ) from error
-    # The limit is there for pipes that need much memory.
-    nlp.max_length = 10**9
+    nlp.max_length = NO_LIMIT
     return nlp
 
 

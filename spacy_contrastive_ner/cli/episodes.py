@@ -3,15 +3,16 @@
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from spacy.language import Language
-from tqdm import tqdm
 from wasabi import Printer, table
 
 from ..convert.summary import number, shorten
+from ..evaluation.console import percent
 from ..evaluation.episodes import Request, draw_episodes
 from ..evaluation.few_shot import FewShots, describe_outcome, summarise
 from ..evaluation.gold import digest_of
 from ..evaluation.predictor import Pipe
 from .model_scores import Corpus
+from .progress import progress
 
 # What other programs can rely on; see docs/evaluation.md.
 EPISODES_FORMAT, EPISODES_VERSION = "spacy-contrastive-ner.episodes", 1
@@ -83,12 +84,10 @@ def score_episodes(
     """
     golds = corpus.golds
     runner = FewShots(nlp, target, golds, with_heads=plan.with_heads, use_tokens=use_tokens)
-    # Nothing is shown if stderr is no terminal.
-    disable = True if silent else None
-    with tqdm(total=len(golds), unit=" documents", disable=disable, leave=False) as bar:
+    with progress(silent, total=len(golds), unit=" documents") as bar:
         counts, unfit = runner.count(bar.update)
     episodes = draw_episodes(counts, plan.n, plan.request, plan.seed)
-    bar = tqdm(episodes, unit=" episodes", disable=disable, leave=False)
+    bar = progress(silent, iterable=episodes, unit=" episodes")
     outcomes = [runner.run(episode) for episode in bar]
     drawn = {label for episode in episodes for label in episode.labels}
     each = [describe_outcome(outcome, counts) for outcome in outcomes]
@@ -141,8 +140,8 @@ def tell_episodes(found: Dict[str, Any]) -> None:
     print(table(rows, header=HEADER, divider=True, aligns=("l", *"r" * 5)))
     pooled = found["pooled"]
     print(
-        f"All episodes as one: micro F {_percent(pooled['micro']['f'])}, macro F "
-        f"{_percent(pooled['macro']['f'])}"
+        f"All episodes as one: micro F {percent(pooled['micro']['f'])}, macro F "
+        f"{percent(pooled['macro']['f'])}"
     )
     for name, side in (("Support set", "support"), ("Query set", "queries")):
         some = found[side]
@@ -177,12 +176,6 @@ def _tell_oddities(found: Dict[str, Any]) -> None:
 
 
 def _row(name: str, some: Dict[str, Any]) -> List[str]:
-    interval = (
-        "-" if some["low"] is None else f"{_percent(some['low'])} to {_percent(some['high'])}"
-    )
-    mean, least, most = (_percent(some[key]) for key in ("mean", "min", "max"))
+    interval = "-" if some["low"] is None else f"{percent(some['low'])} to {percent(some['high'])}"
+    mean, least, most = (percent(some[key]) for key in ("mean", "min", "max"))
     return [name, mean, interval, least, most, number(some["episodes"])]
-
-
-def _percent(value: Optional[float]) -> str:
-    return "-" if value is None else f"{100 * value:.2f}"

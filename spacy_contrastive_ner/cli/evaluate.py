@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -8,14 +7,9 @@ from wasabi import Printer
 
 from ..evaluation.console import oddities, render, render_short
 from ..evaluation.evaluate import Settings
-from ..evaluation.gold import Gold, Source, read_corpus, training_of
-from ..evaluation.predictor import (
-    Pipe,
-    choose_pipe,
-    source_of,
-)
-from ..evaluation.typing import find_candidates
-from ..files import write_atomically
+from ..evaluation.gold import Gold, Source, training_of
+from ..evaluation.predictor import Pipe, choose_pipe, source_of
+from . import options
 from .app import app
 from .episodes import (
     EPISODES_FORMAT,
@@ -24,18 +18,23 @@ from .episodes import (
     score_episodes,
     tell_episodes,
 )
+from .failing import failing
 from .gpu import use_gpu_or_cpu
 from .model_scores import (
     FORMAT,
     VERSION,
     Corpus,
+    check_ents,
     check_inputs,
     check_output,
+    describe_candidates,
     describe_model,
     load_model,
     read_corpora,
+    read_training,
     score_model,
 )
+from .output import write_json
 from .typing_protocols import (
     TYPING_FORMAT,
     TYPING_VERSION,
@@ -45,12 +44,10 @@ from .typing_protocols import (
     tell_typing,
 )
 
-TRAINING = "The training data"
-
 
 @app.command("evaluate")
 def evaluate_cli(
-    model: str = Arg(..., help="Model name or path"),
+    model: str = options.MODEL,
     data_path: Optional[Path] = Arg(
         None, help="A .spacy file with gold, or a folder of them; not needed with --against"
     ),
@@ -61,16 +58,8 @@ def evaluate_cli(
         "-a",
         help="Records of texts and character offsets (.jsonl), as gold that need not fit tokens",
     ),
-    train: Optional[Path] = Opt(
-        None, "--train", "-t", help="Training data (.spacy): tells seen words and rare labels"
-    ),
-    rare: Optional[int] = Opt(
-        None,
-        "--rare",
-        "-r",
-        min=1,
-        help="Score labels apart with fewer mentions than this, in --train or else in DATA",
-    ),
+    train: Optional[Path] = options.TRAIN,
+    rare: Optional[int] = options.RARE,
     rare_labels: str = Opt("", "--rare-labels", help="Labels to score apart: A,B"),
     few_shot_labels: str = Opt(
         "", "--few-shot-labels", help="Few-shot labels, A,B, for the scores of RuNNE"
@@ -100,31 +89,18 @@ def evaluate_cli(
     pipe: Optional[str] = Opt(
         None, "--pipe", "-p", help="Pipe to score [default: the contrastive_ner of the model]"
     ),
-    spans_key: Optional[str] = Opt(
-        None, "--spans-key", "-k", help="Key of the gold in doc.spans [default: that of the pipe]"
-    ),
-    missing_key: Optional[str] = Opt(
-        None,
-        "--missing-key",
-        help="Key of the stretches whose annotation is unknown [default: that of the pipe, or missing]",
-    ),
+    spans_key: Optional[str] = options.GOLD_KEY,
+    missing_key: Optional[str] = options.GOLD_MISSING_KEY,
     encoding: str = Opt("utf-8", "--encoding", help="Encoding of --against"),
     ents: bool = Opt(False, "--ents", "-e", help="Score doc.ents against doc.ents, nothing else"),
     gold_tokens: bool = Opt(
         False, "--gold-tokens", "-G", help="Predict on the tokens of DATA, not on the model's own"
     ),
-    batch_size: Optional[int] = Opt(
-        None, "--batch-size", "-b", min=1, help="Documents in a batch [default: that of the model]"
-    ),
+    batch_size: Optional[int] = options.BATCH_SIZE,
     n_process: int = Opt(1, "--n-process", "-n", min=1, help="Number of processes"),
-    code_path: Optional[Path] = Opt(
-        None,
-        "--code",
-        "-c",
-        help="Path to Python file with additional code (registered functions) to be imported",
-    ),
-    use_gpu: int = Opt(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
-    silent: bool = Opt(False, "--silent", "-S", help="Print errors only"),
+    code_path: Optional[Path] = options.CODE,
+    use_gpu: int = options.GPU,
+    silent: bool = options.SILENT,
 ) -> None:
     """
     Score the entities that a model finds, nested ones too.
@@ -142,9 +118,8 @@ def evaluate_cli(
     looked for in others, without training, again and again.
     """
     import_code(code_path)
-    try:
-        if ents and spans_key is not None:
-            raise ValueError("--ents scores doc.ents on both sides: leave out --spans-key.")
+    with failing("The model was not evaluated"):
+        check_ents(ents, spans_key)
         rest = {"--rare": rare, "--rare-labels": rare_labels, "--few-shot-labels": few_shot_labels}
         check_protocol(protocol, train, rest)
         others = {
@@ -159,9 +134,11 @@ def evaluate_cli(
         nlp = load_model(model)
         target = choose_pipe(nlp, pipe, ents)
         source = source_of(target, spans_key, missing_key, ents)
-        settings = Settings(rare, _names(rare_labels), _names(few_shot_labels))
+        settings = Settings(
+            rare, options.split_names(rare_labels), options.split_names(few_shot_labels)
+        )
         corpora = read_corpora(data_path, against, encoding, nlp, source)
-        known = None if train is None else read_corpus(train, nlp.vocab, source, TRAINING)[0]
+        known = None if train is None else read_training(train, nlp, source)
         if plan is not None:
             head = {"format": EPISODES_FORMAT, "version": EPISODES_VERSION, "protocol": "episodes"}
             scored = [score_episodes(nlp, corpora[0], target, plan, gold_tokens, silent)]
@@ -179,10 +156,7 @@ def evaluate_cli(
         if plan is None:
             result["against"] = scored[1] if len(scored) > 1 else None
         if output is not None:
-            text = json.dumps(result, ensure_ascii=False, indent=2)
-            write_atomically(output, f"{text}\n".encode())
-    except (ValueError, OSError) as error:
-        Printer().fail("The model was not evaluated", str(error), exits=1)
+            write_json(output, result)
     if not silent:
         _tell_protocol(result)
         if output is not None:
@@ -205,14 +179,8 @@ def _detect(
     found: List[Dict[str, Any]] = []
     for some in corpora:
         scores = score_model(nlp, some, target, source, settings, how, silent)
-        looked = find_candidates(nlp, some.golds, target, use_tokens=how["use_tokens"])
-        found.append({**scores, "candidates": None if looked is None else looked.as_dict()})
+        found.append({**scores, **describe_candidates(nlp, some, target, how["use_tokens"])})
     return found
-
-
-def _names(text: str) -> List[str]:
-    """Labels as they are written on the command line, each once."""
-    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 def _tell_protocol(result: Dict[str, Any]) -> None:

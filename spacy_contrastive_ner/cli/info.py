@@ -7,20 +7,21 @@ from typing import Any, Dict, List, Optional
 import spacy
 from spacy.cli._util import Arg, Opt
 from spacy.tokens import Doc
-from tqdm import tqdm
 from wasabi import Printer
 
 from ..annotations import read_doc
 from ..convert.docbins import docs_in, quick_codecs
 from ..convert.documents import ID, read_doc_record
 from ..convert.notes import Kind, Notes
-from ..convert.output import explain
 from ..convert.page import render_page
 from ..convert.records import Entity, Record, Where
 from ..convert.summary import Summary, shorten
 from ..corpora.sources import find_files
 from ..files import write_atomically
+from . import options
 from .app import app
+from .failing import failing
+from .progress import progress
 from .signals import ending_cleanly
 
 NO_GROUP = Kind("documents without this span group, which count as not annotated")
@@ -33,10 +34,8 @@ def info_cli(
     path: Path = Arg(
         ..., readable=False, help="A .spacy file, or a folder that is searched for them"
     ),
-    spans_key: str = Opt("sc", "--spans-key", "-k", help="Key of the entities in doc.spans"),
-    missing_key: str = Opt(
-        "missing", "--missing-key", help="Key of the stretches whose annotation is unknown"
-    ),
+    spans_key: str = options.SPANS_KEY,
+    missing_key: str = options.MISSING_KEY,
     html: Optional[Path] = Opt(
         None,
         "--html",
@@ -46,7 +45,7 @@ def info_cli(
     ),
     limit: int = Opt(20, "--limit", "-n", min=1, help="How many documents the page shows"),
     as_json: bool = Opt(False, "--json", "-j", help="Print JSON, and nothing else"),
-    silent: bool = Opt(False, "--silent", "-S", help="Print errors only"),
+    silent: bool = options.SILENT,
 ) -> None:
     """
     Tell what is in files of annotated documents: how many documents, tokens and
@@ -58,7 +57,7 @@ def info_cli(
     nested ones below each other.
     """
     msg = Printer(no_print=silent or as_json)
-    try:
+    with failing("The documents cannot be shown", html or path):
         if html is not None and html.is_dir():
             raise ValueError(f"{html} is a folder. Name a file for the page.")
         survey = Survey(spans_key, missing_key, limit if html is not None else 0)
@@ -76,10 +75,6 @@ def info_cli(
         _tell_source(survey, msg)
         if html is not None:
             msg.good(f"The first {len(counted.shown)} documents with entities are in {html}")
-    except OSError as error:
-        Printer().fail("The documents cannot be shown", explain(error, str(html or path)), exits=1)
-    except ValueError as error:
-        Printer().fail("The documents cannot be shown", str(error), exits=1)
 
 
 class Counted:
@@ -164,9 +159,7 @@ def _read(path: Path, survey: Survey, silent: bool) -> None:
         path, "The documents to tell about", "name a .spacy file or a folder of them"
     )
     vocab = spacy.blank("xx").vocab
-    # Nothing is shown if stderr is no terminal.
-    disable = True if silent else None
-    with quick_codecs(), tqdm(unit=" documents", disable=disable, leave=False) as bar:
+    with quick_codecs(), progress(silent, unit=" documents") as bar:
         for file in files:
             for number, doc in enumerate(docs_in(file, vocab), 1):
                 survey.add(doc, Where(file, id=str(doc.user_data.get(ID) or number)))

@@ -15,6 +15,7 @@ from wasabi import Printer
 
 from ..files import write_atomically
 from .app import app
+from .failing import failing
 
 TEMPLATE = Path(__file__).parent / "templates" / "config.jinja"
 
@@ -116,15 +117,13 @@ def init_config_cli(
     python -m spacy contrastive init-config coner.cfg -s coner -l ru -e models/rubert
     """
     is_stdout = str(output_file) == "-"
-    try:
+    with failing("No config was written"):
         if not is_stdout:
             _check_output(output_file, force)
         choice = choose(lang, encoder, system, optimize, pretraining, gpu)
         text = render(choice)
         if not is_stdout:
             write_atomically(output_file, text.encode("utf8"))
-    except (ValueError, OSError) as error:
-        Printer().fail("No config was written", str(error), exits=1)
     if is_stdout:
         typer.echo(text, nl=False)
     else:

@@ -1,4 +1,4 @@
-"""What `evaluate` and `compare` share: a model is loaded, its data read, and both are scored."""
+"""What `evaluate`, `compare` and `report` share: a model is loaded, its data read, and both are scored."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,17 +6,22 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set
 
 import spacy
 from spacy.language import Language
-from tqdm import tqdm
 
 from ..convert.notes import Notes
 from ..corpora.sources import find_files
 from ..evaluation.evaluate import Evaluation, Settings, spans_of
 from ..evaluation.gold import HINT, Gold, Source, digest_of, read_corpus, read_records
 from ..evaluation.predictor import Pipe, Speed, encoder_weights, predict
+from ..evaluation.typing import find_candidates
 from .explain import explain
+from .output import check_not_read
+from .progress import progress
 
 # What other programs can rely on; see docs/evaluation.md.
 FORMAT, VERSION = "spacy-contrastive-ner.evaluation", 1
+
+# What is read, for errors.
+DATA, TRAINING = "The data", "The training data"
 
 
 class Corpus(NamedTuple):
@@ -36,7 +41,7 @@ def check_inputs(data: Optional[Path], against: Optional[Path], train: Optional[
     """Stop before a model is loaded that there is nothing for."""
     if data is None and against is None:
         raise ValueError("There is nothing to score the model on. Give DATA_PATH or --against.")
-    for path, what in ((data, "The data"), (train, "The training data")):
+    for path, what in ((data, DATA), (train, TRAINING)):
         if path is not None:
             find_files(path, what, HINT)
     if against is not None and not against.is_file():
@@ -49,8 +54,13 @@ def check_output(output: Optional[Path], inputs: Sequence[Optional[Path]]) -> No
         return
     if output.is_dir():
         raise ValueError(f"{output} is a folder. Name a file for the scores.")
-    if any(path is not None and path.resolve() == output.resolve() for path in inputs):
-        raise ValueError(f"{output} is read and to be written. Name another output.")
+    check_not_read(output, inputs)
+
+
+def check_ents(ents: bool, spans_key: Optional[str]) -> None:
+    """Stop if gold is looked for at two places."""
+    if ents and spans_key is not None:
+        raise ValueError("--ents scores doc.ents on both sides: leave out --spans-key.")
 
 
 def load_model(model: str) -> Language:
@@ -84,9 +94,14 @@ def read_corpora(
 
 def corpus_of(data: Path, nlp: Language, source: Source) -> Corpus:
     """Read annotated documents."""
-    golds, survey = read_corpus(data, nlp.vocab, source, "The data")
+    golds, survey = read_corpus(data, nlp.vocab, source, DATA)
     about = {"path": str(data), "not_annotated": survey.not_annotated, "mended": {}}
     return Corpus(golds, about, _place(source.gold_key))
+
+
+def read_training(train: Path, nlp: Language, source: Source) -> List[Gold]:
+    """Read the training data, which tell what is rare and what was seen."""
+    return read_corpus(train, nlp.vocab, source, TRAINING)[0]
 
 
 def _place(key: Optional[str]) -> str:
@@ -104,10 +119,8 @@ def score_model(
 ) -> Dict[str, Any]:
     """Find entities in the texts of a corpus and score them."""
     settings = settle_labels(settings, target, corpus)
-    # Nothing is shown if stderr is no terminal.
-    disable = True if silent else None
     golds = corpus.golds
-    with tqdm(total=len(golds), unit=" documents", disable=disable, leave=False) as bar:
+    with progress(silent, total=len(golds), unit=" documents") as bar:
         evaluation, speed = predict(nlp, golds, source, settings, on_doc=bar.update, **how)
     return describe_scores(evaluation, speed, corpus, target, source)
 
@@ -144,6 +157,14 @@ def describe_scores(
         "unknown_labels": {label: counts[label] for label in sorted(set(counts) - set(known))},
         "speed": speed.as_dict(),
     }
+
+
+def describe_candidates(
+    nlp: Language, corpus: Corpus, target: Pipe, use_tokens: bool = False
+) -> Dict[str, Any]:
+    """What a pipe looks at before it chooses, as it is written as JSON beside the scores."""
+    looked = find_candidates(nlp, corpus.golds, target, use_tokens=use_tokens)
+    return {"candidates": None if looked is None else looked.as_dict()}
 
 
 def _check_labels(

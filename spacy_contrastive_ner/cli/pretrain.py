@@ -14,15 +14,16 @@ from spacy.cli._util import (
 from spacy.tokens import Doc
 from spacy.util import load_config
 from thinc.api import Config
-from tqdm import tqdm
 from wasabi import Printer
 
 from ..pretraining.checkpoint import NAME as CHECKPOINT
 from ..pretraining.driver import Run
 from ..pretraining.export import check_export, export_transformer
+from . import options
 from .app import app
 from .explain import explain
 from .gpu import use_gpu_or_cpu
+from .progress import progress as make_bar
 
 WIDTHS = (5, 10, 8, 9, 10, 10, 6, 4)
 HEADER = ("epoch", "words", "loss", "dev loss", "neighbours", "silhouette", "rank", "")
@@ -76,14 +77,9 @@ def pretrain_cli(
         "-e",
         help="Directory for the best transformer as a Hugging Face model with its tokenizer, to be named in another config; empty or not there",
     ),
-    code_path: Optional[Path] = Opt(
-        None,
-        "--code",
-        "-c",
-        help="Path to Python file with additional code (registered functions) to be imported",
-    ),
-    use_gpu: int = Opt(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
-    silent: bool = Opt(False, "--silent", "-S", help="Print errors only"),
+    code_path: Optional[Path] = options.CODE,
+    use_gpu: int = options.GPU,
+    silent: bool = options.SILENT,
 ) -> None:
     """
     Pretrain the encoder of a pipeline on annotated documents (stage 1), so that
@@ -210,12 +206,8 @@ class ShownRun(Run):
         msg.row(HEADER, widths=WIDTHS, aligns=ALIGNS)
         msg.row(["-" * width for width in WIDTHS], widths=WIDTHS)
         total = self.words_of_epoch * max_epochs
-        # Nothing is shown if stderr is no terminal.
-        disable = True if silent else None
         with (
-            tqdm(
-                total=total, initial=progress.words, unit="w", disable=disable, leave=False
-            ) as bar,
+            make_bar(silent, total=total, initial=progress.words, unit="w") as bar,
             self.stop_on_signals(),
         ):
             self.bar = bar

@@ -10,13 +10,14 @@ from spacy.language import Language
 from spacy.training import Example
 from wasabi import Printer
 
-from ..convert.output import explain
 from ..corpora.reader import make_corpus
 from ..evaluation.predictor import choose_pipe
 from ..layers.memory import check_settings
 from ..models.filling import Remembered
 from ..models.memory import NEAREST
+from . import options
 from .app import app
+from .failing import failing
 from .gpu import use_gpu_or_cpu
 from .model_scores import load_model
 from .signals import ending_cleanly
@@ -25,7 +26,7 @@ from .signals import ending_cleanly
 @app.command("remember")
 @ending_cleanly("Interrupted: nothing was written")
 def remember_cli(
-    model: str = Arg(..., help="Model name or path: a trained pipeline"),
+    model: str = options.MODEL,
     data_path: Path = Arg(..., readable=False, help="Annotated .spacy file, or a folder of them"),
     output: Path = Arg(..., readable=False, help="Folder to write the pipeline with memory to"),
     dev: Optional[Path] = Opt(
@@ -41,8 +42,8 @@ def remember_cli(
     score: str = Opt("micro", "--score", "-s", help="F1 to choose by: micro or macro"),
     anew: bool = Opt(False, "--anew", help="Empty the memory first"),
     pipe: Optional[str] = Opt(None, "--pipe", "-p", help="Pipe [default: contrastive_ner]"),
-    gpu_id: int = Opt(-1, "--gpu-id", "-g", help="GPU ID, or -1 for CPU"),
-    silent: bool = Opt(False, "--silent", "-S", help="Print errors only"),
+    use_gpu: int = options.GPU,
+    silent: bool = options.SILENT,
 ) -> None:
     """
     Give a trained pipeline a memory, without training.
@@ -54,9 +55,9 @@ def remember_cli(
     of no use. Choose the threshold of the pipeline first: what a memory seems
     to gain, a lower threshold may gain without it.
     """
-    try:
+    with failing("Nothing was written", output):
         _check(output, k, weight, temperature)
-        use_gpu_or_cpu(gpu_id, silent)
+        use_gpu_or_cpu(use_gpu, silent)
         nlp = load_model(model)
         name = choose_pipe(nlp, pipe).name
         component: Any = nlp.get_pipe(name)
@@ -66,7 +67,7 @@ def remember_cli(
             warnings.simplefilter("always", UserWarning)
             if anew:
                 component.forget()
-            some = [label.strip() for label in labels.split(",") if label.strip()]
+            some = options.split_names(labels)
             begun = time.perf_counter()
             remembered = component.remember(_read(nlp, name, data_path), labels=some or None)
             seconds = time.perf_counter() - begun
@@ -81,10 +82,6 @@ def remember_cli(
                     given["weight"] = component.memory["weight"]
                 table = component.tune_memory(_read(nlp, name, dev), **given)
         _write(nlp, output)
-    except OSError as error:
-        Printer().fail("Nothing was written", explain(error, str(output)), exits=1)
-    except ValueError as error:
-        Printer().fail("Nothing was written", str(error), exits=1)
     for text in dict.fromkeys(str(warning.message) for warning in told):
         Printer().warn(text)
     if not silent:

@@ -5,19 +5,19 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from spacy.cli._util import Arg, Opt, import_code
 from spacy.language import Language
-from tqdm import tqdm
 from wasabi import Printer
 
 from ..evaluation.analysis.study import Study, study
 from ..evaluation.console import oddities
 from ..evaluation.evaluate import Settings
-from ..evaluation.gold import Source, read_corpus, read_texts, training_of
+from ..evaluation.gold import Source, read_texts, training_of
 from ..evaluation.predictor import Pipe, choose_pipe, encoder_weights, source_of
-from ..evaluation.typing import find_candidates
 from ..report.build import MOST_DOCUMENTS, Subject, build
 from ..report.folder import check_folder, write_folder
 from ..report.results import results_section
+from . import options
 from .app import app
+from .failing import failing
 from .gpu import use_gpu_or_cpu
 from .model_scores import (
     FORMAT,
@@ -25,11 +25,14 @@ from .model_scores import (
     Corpus,
     check_inputs,
     corpus_of,
+    describe_candidates,
     describe_model,
     describe_scores,
     load_model,
+    read_training,
     settle_labels,
 )
+from .progress import progress
 from .signals import ending_cleanly
 from .typing_protocols import Protocol
 
@@ -41,7 +44,7 @@ HOW_TO_INSTALL = 'pip install "spacy-contrastive-ner[report]"'
 @app.command("report")
 @ending_cleanly("Interrupted: nothing was written")
 def report_cli(
-    model: str = Arg(..., help="Model name or path"),
+    model: str = options.MODEL,
     data_path: Path = Arg(..., help="A .spacy file with gold, or a folder of them"),
     output: Path = Arg(..., help="Folder to write the report to"),
     before: Optional[str] = Opt(
@@ -59,28 +62,18 @@ def report_cli(
         "-l",
         help="Log of `spacy train`, as ConsoleLogger.v3 writes it [default: log.jsonl beside the model, if it is there]",
     ),
-    train: Optional[Path] = Opt(
-        None, "--train", "-t", help="Training data (.spacy): tells seen words and rare labels"
-    ),
+    train: Optional[Path] = options.TRAIN,
     scores: Optional[Path] = Opt(
         None,
         "--scores",
         help="What `contrastive evaluate --output` wrote for the same model and data, to be shown as it is [default: the model is evaluated]",
     ),
-    rare: Optional[int] = Opt(
-        None, "--rare", "-r", min=1, help="Score labels apart with fewer mentions than this"
-    ),
+    rare: Optional[int] = options.RARE,
     pipe: Optional[str] = Opt(
         None, "--pipe", "-p", help="Pipe to report on [default: the contrastive_ner of the model]"
     ),
-    spans_key: Optional[str] = Opt(
-        None, "--spans-key", "-k", help="Key of the gold in doc.spans [default: that of the pipe]"
-    ),
-    missing_key: Optional[str] = Opt(
-        None,
-        "--missing-key",
-        help="Key of the stretches whose annotation is unknown [default: that of the pipe, or missing]",
-    ),
+    spans_key: Optional[str] = options.GOLD_KEY,
+    missing_key: Optional[str] = options.GOLD_MISSING_KEY,
     most_documents: int = Opt(
         MOST_DOCUMENTS,
         "--max-docs",
@@ -88,19 +81,12 @@ def report_cli(
         min=1,
         help="Documents to look through on the page; those with errors come first",
     ),
-    batch_size: Optional[int] = Opt(
-        None, "--batch-size", "-b", min=1, help="Documents in a batch [default: that of the model]"
-    ),
+    batch_size: Optional[int] = options.BATCH_SIZE,
     seed: int = Opt(0, "--seed", "-s", min=0, help="Seed of all that is drawn"),
     force: bool = Opt(False, "--force", "-f", help="Replace an earlier report"),
-    code_path: Optional[Path] = Opt(
-        None,
-        "--code",
-        "-c",
-        help="Path to Python file with additional code (registered functions) to be imported",
-    ),
-    use_gpu: int = Opt(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
-    silent: bool = Opt(False, "--silent", "-S", help="Print errors only"),
+    code_path: Optional[Path] = options.CODE,
+    use_gpu: int = options.GPU,
+    silent: bool = options.SILENT,
 ) -> None:
     """
     Make a page that shows what a model has learned, and what it gets wrong.
@@ -112,7 +98,7 @@ def report_cli(
     (PNG, SVG) and the numbers behind them (CSV, JSON) lie beside it.
     """
     import_code(code_path)
-    try:
+    with failing("The report was not made"):
         check_needed()
         check_folder(output, force)
         check_inputs(data_path, None, train)
@@ -134,8 +120,6 @@ def report_cli(
             built = build(subject._replace(notes=notes), steps.begin)
             steps.begin("writing")
             write_folder(output, built.page, built.files, force)
-    except (ValueError, OSError) as error:
-        Printer().fail("The report was not made", str(error), exits=1)
     if not silent:
         msg = Printer()
         for note in notes:
@@ -187,7 +171,7 @@ def _look(
     corpus, annotated = _read(nlp, source, given, notes)
     settings = Settings(given.rare)
     if given.train is not None:
-        golds, _ = read_corpus(given.train, nlp.vocab, source, "The training data")
+        golds = read_training(given.train, nlp, source)
         settings = settings._replace(training=training_of(golds))
     found = _study(nlp, target, source, corpus, annotated, settings, given)
     subject = Subject(
@@ -236,13 +220,8 @@ def _study(
 ) -> Study:
     settings = settle_labels(settings, target, corpus)
     how: Dict[str, Any] = {} if candidates else {"candidate_words": 0}
-    with tqdm(
-        total=len(corpus.golds),
-        unit=" documents",
-        desc="predicting",
-        disable=True if given.silent else None,
-        leave=False,
-    ) as bar:
+    total = len(corpus.golds)
+    with progress(given.silent, total=total, unit=" documents", desc="predicting") as bar:
         return study(
             nlp,
             corpus.golds,
@@ -268,14 +247,13 @@ def _scores(
     """What `contrastive evaluate` would write."""
     if found.evaluation is None:
         return None
-    looked = find_candidates(nlp, corpus.golds, target)
     return {
         "format": FORMAT,
         "version": VERSION,
         "protocol": Protocol.detection.value,
         "model": describe_model(nlp, model, target),
         **describe_scores(found.evaluation, found.speed, corpus, target, source),
-        "candidates": None if looked is None else looked.as_dict(),
+        **describe_candidates(nlp, corpus, target),
         "against": None,
     }
 
@@ -334,9 +312,7 @@ class _Steps:
     """Tells on a line what is under way."""
 
     def __init__(self, silent: bool) -> None:
-        self._bar = tqdm(
-            bar_format="{desc} ({elapsed})", disable=True if silent else None, leave=False
-        )
+        self._bar = progress(silent, bar_format="{desc} ({elapsed})")
 
     def begin(self, name: str) -> None:
         """Begin a step.

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 from spacy.language import Language
-from tqdm import tqdm
 from wasabi import Printer, table
 
 from ..convert.summary import number, shorten
+from ..evaluation.console import HEADER, percent, row_of
 from ..evaluation.gold import Gold, digest_of
 from ..evaluation.predictor import Pipe
 from ..evaluation.typing import describe_typing, type_gold
 from ..evaluation.typing_baselines import TypingTraining
 from .model_scores import Corpus
+from .progress import progress
 
 TYPING_FORMAT, TYPING_VERSION = "spacy-contrastive-ner.typing", 1
 
@@ -75,8 +76,7 @@ def score_typing(
     """
     golds = corpus.golds
     training = None if known is None else TypingTraining(known)
-    disable = True if silent else None
-    with tqdm(total=len(golds), unit=" documents", disable=disable, leave=False) as bar:
+    with progress(silent, total=len(golds), unit=" documents") as bar:
         typed = type_gold(nlp, golds, target, use_tokens=use_tokens, on_doc=bar.update)
     about = {**corpus.about, "documents": len(golds), "digest": digest_of(golds)}
     return {"data": about, "banner": BANNER, **describe_typing(typed, training)}
@@ -106,30 +106,16 @@ def tell_typing(found: Dict[str, Any]) -> None:
             f"{number(typing['unseen']['mentions'])} with others"
         )
     print(
-        f"SNG convention, 2p / (1 + p) of the accuracy, which is no F1: {_percent(found['sng_convention'])}\n"
+        f"SNG convention, 2p / (1 + p) of the accuracy, which is no F1: {percent(found['sng_convention'])}\n"
     )
-    print(table(_labels(typing["labels"]), header=HEADER, divider=True, aligns=("l", *"r" * 5)))
+    labels = [row_of(shorten(label), score) for label, score in typing["labels"].items()]
+    print(table(labels, header=HEADER, divider=True, aligns=("l", *"r" * 5)))
     _tell_oddities(typing)
-
-
-HEADER = ("", "Precision", "Recall", "F", "Support", "Predicted")
 
 
 def _row(name: str, scores: Dict[str, Any]) -> List[str]:
     sides = [scores[side]["accuracy"] for side in ("seen", "unseen") if side in scores]
-    return [name, *map(_percent, (scores["accuracy"], scores["macro_f"], *sides))]
-
-
-def _labels(labels: Dict[str, Any]) -> List[List[str]]:
-    return [
-        [
-            shorten(label),
-            *(_percent(score[key]) for key in ("precision", "recall", "f")),
-            number(score["support"]),
-            number(score["predicted"]),
-        ]
-        for label, score in labels.items()
-    ]
+    return [name, *map(percent, (scores["accuracy"], scores["macro_f"], *sides))]
 
 
 def _tell_oddities(typing: Dict[str, Any]) -> None:
@@ -142,7 +128,3 @@ def _tell_oddities(typing: Dict[str, Any]) -> None:
     ):
         if typing[key]:
             msg.warn(f"{what}: {number(typing[key])}")
-
-
-def _percent(value: Optional[float]) -> str:
-    return "-" if value is None else f"{100 * value:.2f}"

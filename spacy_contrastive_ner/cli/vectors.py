@@ -1,21 +1,21 @@
 import shlex
 from pathlib import Path
-from typing import Iterator, List, Union
+from typing import List
 
-import spacy
 import typer
 from spacy.cli._util import Arg, Opt
-from spacy.language import Language
-from spacy.tokens import Doc
-from tqdm import tqdm
 from wasabi import Printer
 
-from ..convert.output import check_output, explain
-from ..convert.raw import find_inputs, read_items
+from ..convert.output import check_output
+from ..convert.raw import find_inputs
 from ..files import write_atomically
 from ..pretraining.word_vectors import MODELS, Counts, Training, check_training, train_vectors
+from . import options
 from .app import app
+from .failing import failing
+from .output import check_not_read
 from .signals import ending_cleanly
+from .texts import make_tokenizer, read_files
 
 DEFAULTS = Training()
 
@@ -29,7 +29,7 @@ def vectors_cli(
         readable=False,
         help="What to train on: .spacy, .txt (a document each), .jsonl (with 'text'); or folders",
     ),
-    lang: str = Opt("en", "--lang", "-l", help="Language of the tokenizer"),
+    lang: str = options.LANG,
     mode: str = Opt(
         DEFAULTS.mode,
         "--mode",
@@ -49,7 +49,7 @@ def vectors_cli(
     ),
     longest: int = Opt(DEFAULTS.longest, "--longest", min=0, help="Characters of a piece, at most"),
     encoding: str = Opt("utf-8", "--encoding", help="Encoding of texts"),
-    silent: bool = Opt(False, "--silent", "-S", help="Print errors only"),
+    silent: bool = options.SILENT,
 ) -> None:
     """
     Train word vectors on your own texts (with floret, the extra `vectors`).
@@ -61,44 +61,17 @@ def vectors_cli(
     training = Training(
         mode, width, model, epochs, rate, window, min_count, buckets, hashes, shortest, longest
     )
-    try:
+    with failing("No vectors were written", output_path):
         check_training(training)
         files = [file for path in input_paths for file in find_inputs(path)]
-        if any(output_path.resolve() == file.resolve() for file in files):
-            raise ValueError(f"{output_path} is read and to be written. Name another output.")
+        check_not_read(output_path, files)
         check_output(output_path, is_folder=False)
-        nlp = _tokenizer(lang)
-        data, counts = train_vectors(_texts(files, nlp, encoding, silent), nlp, training)
+        nlp = make_tokenizer(lang)
+        texts = (item.content for item in read_files(files, nlp, encoding, silent))
+        data, counts = train_vectors(texts, nlp, training)
         write_atomically(output_path, data)
-    except OSError as error:
-        Printer().fail("No vectors were written", explain(error, str(output_path)), exits=1)
-    except ValueError as error:
-        Printer().fail("No vectors were written", str(error), exits=1)
     if not silent:
         _tell(output_path, lang, mode, counts)
-
-
-def _tokenizer(lang: str) -> Language:
-    try:
-        nlp = spacy.blank(lang)
-    except ImportError as error:
-        message = " ".join(str(error).split())
-        raise ValueError(f"There is no tokenizer for --lang {lang}: {message}") from error
-    # The limit is there for pipes that need much memory.
-    nlp.max_length = 10**9
-    return nlp
-
-
-def _texts(
-    files: List[Path], nlp: Language, encoding: str, silent: bool
-) -> Iterator[Union[str, Doc]]:
-    """What is read, with a progress bar."""
-    total = sum(file.stat().st_size for file in files)
-    disable = True if silent else None
-    with tqdm(total=total, unit="B", unit_scale=True, disable=disable, leave=False) as bar:
-        for file in files:
-            for item in read_items(file, nlp, encoding, bar.update):
-                yield item.content
 
 
 def _tell(path: Path, lang: str, mode: str, counts: Counts) -> None:

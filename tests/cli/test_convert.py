@@ -12,6 +12,7 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_contrastive_ner.cli import convert as cli
+from spacy_contrastive_ner.cli import progress
 from spacy_contrastive_ner.convert.formats import FORMATS
 
 from .converting import TEXTS, call, docs, fails, lines
@@ -237,12 +238,12 @@ def test_other_commands_do_not_wait_for_the_formats():
 def test_a_bar_on_a_terminal_only(folder, monkeypatch):
     shown = []
 
-    class Bar(cli.tqdm):
+    class Bar(progress.tqdm):
         def __init__(self, **settings):
             super().__init__(**settings)
             shown.append((settings["total"], self.disable))
 
-    monkeypatch.setattr(cli, "tqdm", Bar)
+    monkeypatch.setattr(progress, "tqdm", Bar)
     call("a.jsonl", "o.spacy")
     size = (folder / "a.jsonl").stat().st_size
     assert shown == [(size, True)]

@@ -74,7 +74,7 @@ def test_bi_encoder(folder):
     bi_encoder().to_disk(folder / "binder")
     shown, found = result_of(folder, model="binder")
     assert "labels get vectors" in shown and found["request"]["way"] == "vectors"
-    assert "a bi-encoder has no memory" in evaluate(
+    assert "a bi-encoder is given vectors" in evaluate(
         folder / "binder", folder / "data.spacy", *ASKED, "--with-heads", code=1
     )
 
