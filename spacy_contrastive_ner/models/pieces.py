@@ -27,8 +27,18 @@ def on_pieces(words: Subwords, gold: Sequence[Gold]) -> Tuple[List[Gold], List[L
                 unknown.append(span)
         missing = [words.stretch(i, span) for span in unknown]
         missing = [span for span in missing if span[0] < span[1]]
+        known = set(spans)
+        entities = [
+            tuple(span for span in (words.to_pieces(i, own)[0] for own in some) if span in known)
+            for some in doc.entities
+        ]
         found.append(
-            doc._replace(n_tokens=words.lengths[i], spans=spans, missing=missing, entities=())
+            doc._replace(
+                n_tokens=words.lengths[i],
+                spans=spans,
+                missing=missing,
+                entities=[some for some in entities if len(some) > 1],
+            )
         )
     return found, lost
 

@@ -27,6 +27,7 @@ def build_subword_tagger(
     loss: Optional[Loss] = None,
     crf: Optional[Model[Floats2d, Floats2d]] = None,
     label_weights: Optional[Dict[str, float]] = None,
+    link: Optional[Model[Floats2d, Floats2d]] = None,
     memory: Optional[Model[Floats2d, Floats2d]] = None,
 ) -> Model[InT, OutT]:
     """Score BILOU tags on tracks for each word piece of a transformer, instead of for each token. Entities
@@ -35,13 +36,13 @@ def build_subword_tagger(
 
     tok2vec (Model[List[Doc], List[Floats2d]]): A transformer of spacy-transformers, shared or inline. Its
         pooling is passed over.
-    heads, hidden_width, dropout, loss, crf, label_weights, memory: See `build_multi_head_tagger`. What is
-        stored are pieces, too.
+    heads, hidden_width, dropout, loss, crf, label_weights, link, memory: See `build_multi_head_tagger`.
+        Distances between fragments are counted in pieces, and what is stored are pieces, too.
     RETURNS (Model[List[Doc], Ragged]): The model. Its scores are those of the pieces of each token of
-        the batch. [n_pieces, K * (1 + 4M)], [n_tokens]
+        the batch. [n_pieces, K * (1 + 4M)], [n_tokens]. What stands beside them is of pieces, too.
     """
     pieces = TokenPieces(tok2vec)
-    settings = (heads, hidden_width, dropout, loss, crf, label_weights)
+    settings = (heads, hidden_width, dropout, loss, crf, label_weights, link)
     model = make_tagger([pieces], tok2vec, *settings, memory=memory or Memory())
     model.set_ref("pieces", pieces)
     model.attrs.update(learn=learn, imitate=imitate, find=find)
@@ -89,7 +90,9 @@ def imitate(
     """
     counts: Any = model.ops.to_numpy(scores.lengths)
     legal = model.ops.asarray(tracks.legal_tags(counts, layout_of(model).n_tags))
-    return tag_scores.imitate(model, scores, teacher, teacher_scores, legal)
+    # Where a text ends is not known here. Links that reach from one into the next are imitated, too.
+    lengths = [int(counts.sum())]
+    return tag_scores.imitate(model, scores, teacher, teacher_scores, legal, lengths)
 
 
 def find(

@@ -104,6 +104,7 @@ def imitate(
     teacher: Model[InT, OutT],
     teacher_scores: Ragged,
     legal: Optional[ArrayXd] = None,
+    lengths: Optional[Sequence[int]] = None,
 ) -> Tuple[float, Ragged]:
     """The cross-entropy of the tags' probabilities with those of an earlier version of the model,
     on the tracks that it has. Tracks that were added since are left alone.
@@ -114,6 +115,8 @@ def imitate(
     teacher_scores (Ragged): Its scores.
     legal (Optional[ArrayXd]): Which tags each row can have, by default all, for either of them.
         [N, 1 + 4M]
+    lengths (Optional[Sequence[int]]): The number of rows of each document, by default as the scores
+        have it.
     RETURNS (Tuple[float, Ragged]): The loss, less the teacher's entropy, and the gradient.
     """
     xp = model.ops.xp
@@ -132,9 +135,11 @@ def imitate(
     if rows is not None:
         d_rows = xp.zeros_like(rows)
         if wanted.rows is not None:
-            lengths = model.ops.to_numpy(scores.lengths).tolist()
+            if lengths is None:
+                lengths = model.ops.to_numpy(scores.lengths).tolist()
+            own = None if legal is None else model.ops.to_numpy(legal[:, : old.n_tags])
             # What its memory says is not what it learned.
-            found = _decode(teacher, lengths, wanted._replace(said=None), "viterbi", 0.5)
+            found = _decode(teacher, lengths, wanted._replace(said=None), "viterbi", 0.5, own)
             part, d_rows = imitate_links(
                 model, rows, teacher, wanted.rows, old.labels, lengths, found
             )
