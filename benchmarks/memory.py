@@ -1,15 +1,17 @@
-"""Does a memory help where there are few mentions? The tagger alone, with its memory, and the memory
-alone.
+"""Does a memory help where there are few mentions? The tagger (or the bi-encoder) alone, with its
+memory, and the memory alone.
 
     python benchmarks/memory.py CORPUS [CORPUS ...] --shots 5 20 --seeds 3 --out memory.jsonl
+    python benchmarks/memory.py CORPUS [CORPUS ...] --model bi-encoder --out bi.jsonl
     python benchmarks/memory.py CORPUS [CORPUS ...] --summary memory.jsonl --on dev
 
-The training set is documents drawn by the seed until each label has so many mentions. The tagger is
+The training set is documents drawn by the seed until each label has so many mentions. The model is
 trained on them, the best of --checks checkpoints by dev; then it remembers the same documents. "head":
-without memory. "threshold": without memory, its threshold chosen on dev. "memory": with it, weight and temperature chosen on dev. "both": with memory, weight and threshold chosen on dev. "default": with the weight and
-the temperature that it has if nothing is chosen. "nearest": the memory alone, with StructShot's
-transitions, its temperature chosen on dev. Speed is that of the whole pipe
-on test, in words a second of processor time. Scores of the test set are written to the file, but shown only by --on test.
+without memory. "threshold": without memory, its threshold chosen on dev. "memory": with it, weight and
+temperature chosen on dev. "both": with memory, weight and threshold chosen on dev. "default": with the
+weight and the temperature that it has if nothing is chosen. "nearest": the memory alone, with StructShot's
+transitions, its temperature chosen on dev. Speed is that of the whole pipe on test, in words a second of
+processor time. Scores of the test set are written to the file, but shown only by --on test.
 """
 
 import argparse
@@ -28,6 +30,15 @@ from spacy_contrastive_ner.remembering import TEMPERATURES
 ARMS = ("head", "threshold", "memory", "both", "default", "nearest")
 
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.35)
+MODELS: Dict[str, Dict[str, Any]] = {
+    "tagger": {
+        "@architectures": "spacy-contrastive-ner.MultiHeadTagger.v1",
+        "crf": {"@layers": "spacy-contrastive-ner.CRF.v1"},
+    },
+    "bi-encoder": {"@architectures": "spacy-contrastive-ner.BiEncoder.v1"},
+}
+# Their thresholds when none is chosen.
+USUAL = {"tagger": 0.35, "bi-encoder": 0.5}
 
 
 def train(nlp: Language, parts: Dict[str, List[Example]], seed: int, args: Any) -> None:
@@ -54,37 +65,34 @@ def run(folder: Path, shots: int, seed: int, args: Any) -> Dict[str, Any]:
     parts["train"] = some_documents(parts["train"], shots, seed)
     memory = {"@layers": "spacy-contrastive-ner.Memory.v1", "distance": args.distance, "k": args.k}
     memory["transition_power"] = args.power
-    tagger = {
-        "@architectures": "spacy-contrastive-ner.MultiHeadTagger.v1",
-        "tok2vec": common.TOK2VEC,
-        "dropout": 0.4,
-        "crf": {"@layers": "spacy-contrastive-ner.CRF.v1"},
-        "memory": memory,
-    }
-    pipe: Any = nlp.add_pipe("contrastive_ner", config={"model": tagger})
+    model = {**MODELS[args.model], "tok2vec": common.TOK2VEC, "dropout": 0.4, "memory": memory}
+    usual = USUAL[args.model]
+    thresholds = sorted({*THRESHOLDS, usual})
+    config = {"model": model, "threshold": usual}
+    pipe: Any = nlp.add_pipe("contrastive_ner", config=config)
     train(nlp, parts, seed, args)
     out = {"head": measure(nlp, parts)}
     by_threshold = {}
-    for threshold in THRESHOLDS:
+    for threshold in thresholds:
         pipe.cfg["threshold"] = threshold
         by_threshold[threshold] = common.counts(nlp, parts["dev"])["micro"]
     pipe.cfg["threshold"] = max(by_threshold, key=lambda t: by_threshold[t])
     out["threshold"] = measure(nlp, parts)
-    pipe.cfg["threshold"] = 0.35
+    pipe.cfg["threshold"] = usual
     pipe.remember(parts["train"])
     default = pipe.memory["temperature"]
     table = pipe.tune_memory(parts["dev"])
     chosen = pipe.memory
     out["memory"] = measure(nlp, parts)
     tables = {}
-    for threshold in THRESHOLDS:
+    for threshold in thresholds:
         pipe.cfg["threshold"] = threshold
         tables[threshold] = max(pipe.tune_memory(parts["dev"], temperature=default).values())
     pipe.cfg["threshold"] = max(tables, key=lambda t: tables[t])
     pipe.tune_memory(parts["dev"], temperature=default)
     both = pipe.memory["weight"], pipe.cfg["threshold"]
     out["both"] = measure(nlp, parts)
-    pipe.cfg["threshold"] = 0.35
+    pipe.cfg["threshold"] = usual
     pipe.tune_memory(weight=WEIGHT, temperature=default)
     out["default"] = measure(nlp, parts)
     pipe.cfg["decoder"] = "nearest"
@@ -128,6 +136,7 @@ def summary(path: Path, corpora: List[str], on: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", nargs="+", type=Path)
+    parser.add_argument("--model", default="tagger", choices=list(MODELS))
     parser.add_argument("--shots", nargs="+", type=int, default=[5, 20])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
@@ -149,7 +158,8 @@ def main() -> None:
         for shots in args.shots:
             for seed in range(args.first_seed, args.first_seed + args.seeds):
                 result = run(folder, shots, seed, args)
-                row = {"corpus": folder.name, "shots": shots, "seed": seed, **result}
+                row = {"corpus": folder.name, "model": args.model, "shots": shots, "seed": seed}
+                row.update(result)
                 text = " ".join(f"{arm} {100 * row[arm]['dev']['micro']:.1f}" for arm in ARMS)
                 print(folder.name, shots, seed, "dev", text, flush=True)
                 common.write_rows(args.out, [row])
