@@ -96,7 +96,7 @@ def read_doc(
     if spans_key not in doc.spans:
         return Gold(len(doc), [], [(0, len(doc), "")], [])
     spans = [span for span in doc.spans[spans_key] if span.start < span.end]
-    return Gold(len(doc), _triples(spans), missing, [])
+    return Gold(len(doc), _once(spans, _triples(spans)), missing, [])
 
 
 def _triples(spans: Iterable[Span]) -> List[LabelledSpan]:

@@ -35,7 +35,8 @@ class Remembering(PipePart):
     @property
     def memory(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): How many tokens are remembered ("tokens"), those of each label
-        ("labels"), labels known from memory alone ("only"), "bytes", and settings.
+        ("labels"), labels that training never saw, so that memory alone can know them ("only"), "bytes",
+        and settings.
         """
         return self._ask_memory("describe_memory")
 

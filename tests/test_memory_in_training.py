@@ -82,6 +82,10 @@ def test_memory_of_another_encoder():
     ):
         with pytest.raises(ValueError, match="vectors of another encoder"):
             action()
+    # Less of it is no newer.
+    pipe.forget("GPE")
+    with pytest.raises(ValueError, match="vectors of another encoder"):
+        predict(nlp, TEXTS[0][0])
     pipe.forget()
     pipe.remember(make_examples(nlp))
     assert found(predict(nlp, TEXTS[0][0]))

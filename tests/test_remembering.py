@@ -107,6 +107,28 @@ def test_a_label_that_is_only_remembered(nlp, pipe):
     assert (tags[:19, -1] == -1).all() and (tags[19:, -1] >= 0).all()
 
 
+@pytest.mark.parametrize("heads", ["per_label", "joint"])
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.filterwarnings("ignore:.*no layer left")
+def test_a_label_that_was_there_and_never_learned(before, heads):
+    """It is as one that came with the memory, whether it was added before training or after it."""
+    nlp = make_pipeline(model={"heads": heads})
+    pipe = nlp.get_pipe("contrastive_ner")
+    if before:
+        pipe.add_label("DRINK")
+    train(nlp, steps=30)
+    if not before:
+        pipe.add_label("DRINK")
+    assert pipe.remember(make_examples(nlp, DRINKS)).new_labels == []
+    assert pipe.memory["only"] == ["DRINK"]
+    for weight in (0.0, 0.1):
+        pipe.tune_memory(weight=weight)
+        assert (0, 2, "DRINK") in found(predict(nlp, DRINKS[1][0]))
+    pipe.forget()
+    nlp.update(make_examples(nlp, DRINKS), sgd=nlp.resume_training())
+    assert pipe.memory["only"] == []
+
+
 def test_a_label_that_is_trained_after_all(nlp, pipe):
     pipe.remember(make_examples(nlp, DRINKS))
     pipe.forget()

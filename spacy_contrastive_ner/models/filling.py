@@ -105,8 +105,8 @@ def remember(
         tags = numpy.concatenate((before[1], tags))
     kept = choose_tokens(of_labels(layout, tags), memory.attrs["max_tokens"])
     left_out, left_out_of = len(tags) - len(kept), _count(layout, tags, kept)
-    only = [*memory.attrs["only"], *(new if has_heads(model) else ())]
-    _put(model, rows[kept], tags[kept], counts=counts.tolist(), only=only)
+    about = {"counts": counts.tolist(), "encoder": fingerprint(model)}
+    _put(model, rows[kept], tags[kept], **about)
     n_outside = int((tags[kept] <= 0).all(axis=1).sum())
     return Remembered(len(kept), n_outside, left_out, left_out_of, n_unknown, new, lost)
 
@@ -162,8 +162,8 @@ def _encode_batch(model: Model, docs: List[Doc]) -> Tuple[List[numpy.ndarray], n
         parts = [model.ops.to_numpy(part) for part in encoder.predict(docs)]
     if has_listener(encoder):
         for part, doc in zip(parts, docs):
-            # A transformer that has read blanks has no pieces of them, either.
-            if not part.any() and (len(part) or any(not token.is_space for token in doc)):
+            # Of blanks a transformer has no pieces, so that their rows are missing, or zeros, anyway.
+            if not part.any() and not all(token.is_space for token in doc):
                 raise ValueError(
                     f"The document {doc.text[:60]!r} did not go through the encoder, which is shared "
                     "with other pipes. Give examples whose predicted docs nlp() returned."
@@ -228,10 +228,10 @@ def _count(layout: Layout, tags: numpy.ndarray, kept: numpy.ndarray) -> Dict[str
 
 
 def _put(model: Model, rows: numpy.ndarray, tags: numpy.ndarray, **known: Any) -> None:
-    """Have a memory hold these tokens, and nothing else."""
+    """Have a memory hold these tokens, and nothing else. What is not known anew stays as it is."""
     memory, ops = the_memory(model), model.ops
     if not len(rows):
-        only = known.get("only", memory.attrs["only"])
+        only = memory.attrs["only"]
         forget_all(model)
         memory.attrs["only"] = only
         return
@@ -249,7 +249,6 @@ def _put(model: Model, rows: numpy.ndarray, tags: numpy.ndarray, **known: Any) -
     memory.attrs.update(
         known, scale=scale if scale > 1e-12 else 1.0, n_tags=layout_of(model).n_tags
     )
-    memory.attrs["encoder"] = fingerprint(model)
 
 
 def forget(model: Model, label: Optional[str] = None) -> int:

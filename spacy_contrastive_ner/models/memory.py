@@ -112,11 +112,18 @@ def resize_memory(model: Model, old: Layout, new: Layout) -> None:
 
 
 def only_remembered(model: Model) -> List[str]:
-    """RETURNS (List[str]): The labels that a model knows from its memory alone."""
+    """RETURNS (List[str]): The labels that a model can know from its memory alone."""
     if has_heads(model):
         return list(the_memory(model).attrs["only"])
     there = layout_of(model).labels
     return [label for label in model.attrs["silent"] if label in there]
+
+
+def not_learned(model: Model, labels: Sequence[str]) -> None:
+    """Take note of labels that the heads have not learned so far."""
+    memory = get_memory(model)
+    if memory is not None:
+        memory.attrs["only"] = [*memory.attrs["only"], *labels]
 
 
 def learned(model: Model, gold: Sequence[Gold]) -> None:

@@ -24,6 +24,7 @@ from .memory import (
     check_memory,
     forget_all,
     layout_of,
+    not_learned,
     resize_memory,
 )
 from .names import require_known
@@ -185,6 +186,7 @@ def fit(
     reset_heads(model.get_ref("heads"))
     reset_crf(model.get_ref("crf"))
     forget_all(model)
+    not_learned(model, [label for label in layout.labels if label not in needed])
     lost = fit_links(model, layout.labels, gold)
     _resize(model, layout, target.tags)
     return target.lost + lost
@@ -212,6 +214,7 @@ def add_label(model: Model[InT, OutT], label: str, layers: Optional[int], max_la
     layout = layout_of(model).with_label(label, layers or max_layers)
     _resize(model, layout, numpy.zeros((0, layout.n_tracks), dtype="uint8"))
     add_label_to_links(model, len(layout.labels))
+    not_learned(model, [label])
 
 
 def _resize(model: Model[InT, OutT], layout: Layout, tags: numpy.ndarray) -> None:

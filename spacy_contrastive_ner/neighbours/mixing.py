@@ -47,5 +47,5 @@ def as_chain(probabilities: Floats3d) -> Floats3d:
     within = four[..., 1] + four[..., 2]
     steps[..., 0], steps[..., 3] = four[..., 0] / closed, four[..., 3] / closed
     steps[..., 1], steps[..., 2] = four[..., 1] / within, four[..., 2] / within
-    out[:, :, 1:] = steps.reshape((*p.shape[:2], -1))
+    out[:, :, 1:] = steps.reshape(p[:, :, 1:].shape)
     return numpy.log(out)

@@ -29,6 +29,7 @@ from ..util import (
 from .on_transformer import KINDS, make_on_transformer
 from .test_bi_encoder import BI, make, types
 from .test_bi_encoder_on_device import on_device
+from .test_subword_tagger import examples_of
 
 NESTED = [("a bank of a bank", [(0, 5, "ORG"), (1, 2, "ORG"), (4, 5, "ORG")])]
 
@@ -371,6 +372,11 @@ def test_transformer(bert, kind, text_row):
     assert pipe.remember(examples).tokens == 19
     require_memorised(nlp)
     require_same_as_alone(nlp, [[], *(text.split() for text, _ in TEXTS)], batch_size=3)
+    # A transformer that has read nothing but white space has no more to say of it than before.
+    blank = examples_of(nlp, [([" "], [])])
+    if kind == "listener":
+        nlp.get_pipe("transformer")(blank[0].predicted)
+    assert pipe.remember(blank).tokens == 20
 
 
 def test_not_initialised():

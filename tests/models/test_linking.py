@@ -9,7 +9,7 @@ import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_contrastive_ner.annotations import Gold, read_gold
+from spacy_contrastive_ner.annotations import Gold, read_doc, read_gold
 from spacy_contrastive_ner.layers.span_pairs import PARAMS
 from spacy_contrastive_ner.models import tag_scores, tagger
 from spacy_contrastive_ner.models.linking import get_linker, links_fragments
@@ -274,9 +274,9 @@ def test_a_shared_fragment_is_read_once():
     nlp = spacy.blank("en")
     words, ids = ["a", "b", "c"], [(0, "1"), (2, "1"), (1, "2"), (2, "2"), (0, ""), (1, "2")]
     eg = make_linked(nlp, [(words, [(i, i + 1, "X", id) for i, id in ids])])[0]
-    spans = read_gold(eg, "sc", None).spans
-    # The same entity twice is another matter, which is told.
-    assert [start for start, _, _ in spans] == [0, 2, 1, 0, 1]
+    for gold in (read_gold(eg, "sc", None), read_doc(eg.reference, "sc")):
+        # The same entity twice is another matter, which is told.
+        assert [start for start, _, _ in gold.spans] == [0, 2, 1, 0, 1]
 
 
 def test_without_the_setting_nothing_is_linked_and_nothing_told():

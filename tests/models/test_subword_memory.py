@@ -130,6 +130,8 @@ def test_without_a_say_nothing_changes(bert):
     assert sum(len(spans) for spans, _ in before) > 5
     pipe.remember(make_examples(nlp, [(text, []) for text, _ in TEXTS]))
     assert all_found() != before
+    # Nothing but white space has no pieces to be asked about.
+    assert not nlp(Doc(nlp.vocab, words=[" "])).spans["sc"]
     pipe.tune_memory(weight=0.0)
     assert all_found() == before
     pipe.tune_memory(weight=0.5)

@@ -131,6 +131,11 @@ def test_chain_of_certainties(heads_say):
     assert (tracks.viterbi(OPS, chain, [3]) == 0).all()
 
 
+def test_chain_of_nothing():
+    """Of a batch without rows, as that of texts without word pieces is."""
+    assert as_chain(numpy.zeros((0, 2, 9), dtype="float32")).shape == (0, 2, 9)
+
+
 def test_labels_that_the_heads_never_learned():
     head = numpy.asarray([[[0.7, 0.1, 0.1, 0.05, 0.05]], [[0.9, 0.1, 0, 0, 0]]])
     store = numpy.asarray([[[0.2, 0.0, 0.0, 0.0, 0.8]], [[1.0, 0, 0, 0, 0]]])
