@@ -4,7 +4,7 @@
 
 Every system is trained from scratch for the same number of updates on the same batches. After
 each of eight equal parts of the training the dev set is scored, and the best of these eight
-models is scored on the test set. "all" is micro F1 over all spans, "macro" the mean over labels,
+models is scored on the test set (--averages: of averages of their weights, as configs/default.cfg has it). "all" is micro F1 over all spans, "macro" the mean over labels,
 "flat" micro F1 over the flat view, which is made from gold by the same rule for all systems.
 """
 
@@ -104,15 +104,22 @@ def dev_by_threshold(nlp: Language, examples: List[Example]) -> Score:
     return scores
 
 
-def train(system: str, folder: Path, lang: str, seed: int, epochs: int, words: int) -> Score:
-    nlp = common.pipeline(lang, seed)
-    rng = random.Random(seed)
+def train(system: str, folder: Path, seed: int, args: Any) -> Score:
+    nlp = common.pipeline(args.lang, seed)
     parts = common.read_parts(nlp, folder)
     SYSTEMS[system](nlp, common.span_width(parts["train"]))
     optimizer = nlp.initialize(lambda: parts["train"])
-    plan = [b for _ in range(epochs) for b in common.batches(parts["train"], words, rng)]
+    optimizer.learn_rate = args.learn_rate
+    if args.averages:
+        optimizer.averages = {}
+    rng = random.Random(seed)
+    plan = [b for _ in range(args.epochs) for b in common.batches(parts["train"], args.words, rng)]
+    if args.updates:
+        plan = common.plan(parts["train"], args.words, args.updates, seed)
     target = "flat" if system == "ner" else "all"
-    run = common.keep_best(nlp, optimizer, plan, lambda: evaluate(nlp, parts["dev"])[target])
+    run = common.keep_best(
+        nlp, optimizer, plan, lambda: evaluate(nlp, parts["dev"])[target], args.checks
+    )
     return {**evaluate(nlp, parts["test"]), **dev_by_threshold(nlp, parts["dev"]), **run}
 
 
@@ -122,7 +129,12 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS))
     parser.add_argument("--lang", default="xx")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--updates", type=int, default=0, help="updates, instead of epochs")
+    parser.add_argument("--checks", type=int, default=8, help="checkpoints scored on dev")
+    parser.add_argument("--averages", action="store_true", help="score averages of the weights")
+    parser.add_argument("--learn-rate", type=float, default=0.001)
     parser.add_argument("--words", type=int, default=500)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
@@ -130,8 +142,8 @@ def main() -> None:
     for folder in args.corpora:
         for system in args.systems:
             runs = []
-            for seed in range(args.seeds):
-                run = train(system, folder, args.lang, seed, args.epochs, args.words)
+            for seed in range(args.first_seed, args.first_seed + args.seeds):
+                run = train(system, folder, seed, args)
                 runs.append(run)
                 row = {"corpus": folder.name, "system": system, "seed": seed, **run}
                 common.write_rows(args.out, [row])

@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import random
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -267,7 +268,8 @@ def keep_best(
     score: Callable[[], float],
     checks: int = 8,
 ) -> Record:
-    """Train on these batches, score after each of so many parts, and go back to the best of them."""
+    """Train on these batches, score after each of so many parts, and go back to the best of them. If the
+    optimizer keeps averages of the weights, these are scored and kept, as `spacy train` does."""
     at = {round(len(plan) * (i + 1) / checks) for i in range(checks)}
     best, best_bytes, seconds = -1.0, b"", 0.0
     for step, batch in enumerate(plan, 1):
@@ -275,9 +277,10 @@ def keep_best(
         nlp.update(batch, sgd=optimizer, drop=0.1)
         seconds += time.perf_counter() - begin
         if step in at:
-            dev = score()
-            if dev > best:
-                best, best_bytes = dev, nlp.to_bytes(exclude=["tokenizer", "vocab"])
+            with nlp.use_params(optimizer.averages) if optimizer.averages else nullcontext():
+                dev = score()
+                if dev > best:
+                    best, best_bytes = dev, nlp.to_bytes(exclude=["tokenizer", "vocab"])
     nlp.from_bytes(best_bytes, exclude=["tokenizer", "vocab"])
     return {"dev": best, "updates": len(plan), "train_seconds": seconds}
 
