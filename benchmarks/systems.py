@@ -87,6 +87,7 @@ def run(system: str, folder: Path, seed: int, args: Any) -> Score:
         span_typing.add_vectors(nlp, parts["train"])
     optimizer = nlp.initialize(lambda: parts["train"])
     optimizer.learn_rate = args.learn_rate
+    optimizer.averages = {} if args.averages else None
     if weights is not None:
         nlp.get_pipe(nlp.pipe_names[0]).model.from_bytes(weights)
     updates = args.updates_two + (0 if weights is not None else args.updates_one)
@@ -157,6 +158,7 @@ def main() -> None:
     parser.add_argument("--checks", type=int, default=4, help="checkpoints scored on dev")
     parser.add_argument("--limit", type=int, default=0, help="texts of dev and test, 0 for all")
     parser.add_argument("--learn-rate", type=float, default=0.001)
+    parser.add_argument("--averages", action="store_true", help="score averages of the weights")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--summary", type=Path)
     args = parser.parse_args()
@@ -164,7 +166,7 @@ def main() -> None:
     if args.summary:
         summary(common.read_rows(args.summary), names)
         return
-    of = ("updates_one", "words_one", "updates_two", "words_two", "learn_rate", "limit")
+    of = ("updates_one", "words_one", "updates_two", "words_two", "learn_rate", "limit", "averages")
     setting = common.settings_of(args, of)
     encoder = args.encoder.name if args.encoder else "CNN"
     rows = common.read_rows(args.out) if args.out and args.out.exists() else []
