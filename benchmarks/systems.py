@@ -39,7 +39,6 @@ Score = Dict[str, Any]
 
 def config_of(system: str, args: Any) -> Config:
     text = render(choose(args.lang, str(args.encoder or CNN), system.split("-")[0]))
-    # What follows is the same for all: not that of the config.
     return Config().from_str(text, interpolate=False)
 
 

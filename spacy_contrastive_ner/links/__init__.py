@@ -7,7 +7,7 @@ spaCy, and what is scored, and how, is a matter of `layers/span_pairs.py`.
 """
 
 from .pairs import Pairs, Spans, gap_bucket, pair_up
-from .partition import EXACT, partition
+from .partition import EXACT, fragments_of, partition
 from .sharing import share
 from .targets import FAR, NO_LINKS, SHARED, Fragments, Targets, hull, shared_labels, targets
 
@@ -20,6 +20,7 @@ __all__ = [
     "Pairs",
     "Spans",
     "Targets",
+    "fragments_of",
     "gap_bucket",
     "hull",
     "pair_up",

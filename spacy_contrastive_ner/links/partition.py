@@ -69,14 +69,30 @@ def _gains(
 ) -> numpy.ndarray:
     """What putting two of these spans together gains. [n, n]"""
     places = numpy.asarray(spans)
-    some = numpy.isin(pairs.left, places) & numpy.isin(pairs.right, places)
-    first = numpy.searchsorted(places, pairs.left[some])
-    second = numpy.searchsorted(places, pairs.right[some])
+    own, log_odds = among(places, pairs, log_odds)
     gains = numpy.zeros((len(places), len(places)))
-    gains[first, second] = gains[second, first] = log_odds[some]
+    gains[own.left, own.right] = gains[own.right, own.left] = log_odds
     gains[overlaps(start[places], end[places])] = -numpy.inf
     numpy.fill_diagonal(gains, 0.0)
     return gains
+
+
+def among(
+    places: numpy.ndarray, pairs: Pairs, log_odds: numpy.ndarray
+) -> Tuple[Pairs, numpy.ndarray]:
+    """RETURNS (Tuple[Pairs, numpy.ndarray]): The pairs of some spans, which are counted anew, and the
+    log-odds of these pairs."""
+    some = numpy.isin(pairs.left, places) & numpy.isin(pairs.right, places)
+    left, right = (numpy.searchsorted(places, x[some]) for x in (pairs.left, pairs.right))
+    return Pairs(left, right, pairs.gap[some]), log_odds[some]
+
+
+def fragments_of(entity: numpy.ndarray) -> List[List[int]]:
+    """RETURNS (List[List[int]]): The spans of each entity of two or more, for what `partition` returned."""
+    parts: Dict[int, List[int]] = {}
+    for i, first in enumerate(entity.tolist()):
+        parts.setdefault(first, []).append(i)
+    return [part for part in parts.values() if len(part) > 1]
 
 
 def overlaps(start: numpy.ndarray, end: numpy.ndarray) -> numpy.ndarray:

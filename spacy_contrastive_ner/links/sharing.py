@@ -5,7 +5,7 @@ from typing import Iterator, List
 import numpy
 
 from .pairs import Pairs
-from .partition import connected, overlaps, partition
+from .partition import among, connected, fragments_of, overlaps, partition
 
 # Of more spans that are connected none is shared: their number of entities can grow with 3 to the
 # power of a third of it.
@@ -32,13 +32,7 @@ def share(
     found: List[List[int]] = []
     for spans in connected(pairs, log_odds):
         places = numpy.asarray(spans)
-        some = numpy.isin(pairs.left, places) & numpy.isin(pairs.right, places)
-        own = Pairs(
-            numpy.searchsorted(places, pairs.left[some]),
-            numpy.searchsorted(places, pairs.right[some]),
-            pairs.gap[some],
-        )
-        parts = _parts(start[places], end[places], own, log_odds[some])
+        parts = _parts(start[places], end[places], *among(places, pairs, log_odds))
         found += [[spans[i] for i in part] for part in parts]
     return sorted(found)
 
@@ -48,9 +42,7 @@ def _parts(
 ) -> List[List[int]]:
     n = len(start)
     if n > MOST:
-        entity = partition(start, end, pairs, log_odds)
-        parts = [numpy.flatnonzero(entity == root).tolist() for root in numpy.unique(entity)]
-        return [part for part in parts if len(part) > 1]
+        return fragments_of(partition(start, end, pairs, log_odds))
     is_linked = numpy.zeros((n, n), dtype="bool")
     is_linked[pairs.left, pairs.right] = is_linked[pairs.right, pairs.left] = log_odds > 0
     fits = ~overlaps(start, end)

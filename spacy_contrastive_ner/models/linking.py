@@ -173,10 +173,7 @@ def _divide(
     start: numpy.ndarray, end: numpy.ndarray, pairs: links.Pairs, log_odds: numpy.ndarray
 ) -> List[List[int]]:
     """The entities of two or more spans, see `links.partition`."""
-    entity = links.partition(start, end, pairs, log_odds)
-    order = numpy.argsort(entity, kind="stable")
-    parts = numpy.split(order, numpy.flatnonzero(numpy.diff(entity[order])) + 1)
-    return [part.tolist() for part in parts if len(part) > 1]
+    return links.fragments_of(links.partition(start, end, pairs, log_odds))
 
 
 def _score_found(

@@ -15,6 +15,7 @@ from thinc.types import ArrayXd, Floats2d, Ragged
 from .. import tracks
 from ..spans import Margins
 from ..tracks import Found, LabelSpans, Transitions
+from ..tracks.decoding import MOST
 from .calibration import Curves
 from .memory import (
     NEAREST,
@@ -30,9 +31,6 @@ from .memory import (
 
 # Of what is as probable as the threshold nothing is lost by rounding.
 SLACK = 1e-6
-
-# No span is more probable than this, so that its logit stays finite.
-MOST = 1 - 1e-12
 
 
 class Heard(Ragged):
