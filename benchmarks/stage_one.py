@@ -11,7 +11,8 @@ other arm is stage 1 with that objective, then stage 2 as in "none", with the sa
 same batches; "joint" learns both at once. With --foreign stage 1 sees only the training sets of other corpora. With --shots N
 the training set is documents drawn by the seed until each label has so many mentions; with
 --masked it is all documents, and all but N mentions of each label are marked as missing.
-Stage 2 keeps the best of --checks checkpoints by dev. Scores of the test set are written to the file,
+Stage 2 keeps the best of --checks checkpoints by dev, with --tune each with the threshold that is
+best on dev. Scores of the test set are written to the file,
 but shown only by --on test: choose by dev.
 """
 
@@ -218,7 +219,8 @@ def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
         weights = stage_one(make, nlp, known, args, seed)
     common.pipeline(args.lang, seed)  # the same seed for stage 2
     optimizer = nlp.initialize(lambda: train)
-    optimizer.learn_rate = args.learn_rate
+    optimizer.learn_rate = args.learn_rate_two or args.learn_rate
+    optimizer.averages = {} if args.averages else None
     if weights is not None:
         nlp.get_pipe("contrastive_ner").model.get_ref("tok2vec").from_bytes(weights)
     updates = args.updates_two + more_updates(arm, train, args)
@@ -226,9 +228,14 @@ def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
     on_dev: List[Score] = []
 
     def score() -> float:
+        if args.tune:
+            fresh = [common.blank_copy(nlp, example) for example in parts["dev"]]
+            nlp.get_pipe("contrastive_ner").tune_threshold(fresh)
         on_dev.append(common.counts(nlp, parts["dev"]))
+        on_dev[-1]["threshold"] = nlp.get_pipe("contrastive_ner").cfg["threshold"]
         return float(on_dev[-1]["micro"])
 
+    # The threshold that was chosen is kept with the weights.
     common.keep_best(nlp, optimizer, plan, score, args.checks)
     # The first of the best, as it was kept.
     best = max(on_dev, key=lambda some: some["micro"])
@@ -308,6 +315,9 @@ def main() -> None:
     parser.add_argument("--checks", type=int, default=8, help="checkpoints scored on dev")
     parser.add_argument("--encoder", type=Path, help="folder of a transformer; else a CNN")
     parser.add_argument("--learn-rate", type=float, default=0.001)
+    parser.add_argument("--learn-rate-two", type=float, help="that of stage 2, if it is another")
+    parser.add_argument("--averages", action="store_true", help="stage 2 averages the weights")
+    parser.add_argument("--tune", action="store_true", help="choose the threshold by dev")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--summary", type=Path)
     parser.add_argument("--on", default="dev", choices=["dev", "test"])
@@ -317,6 +327,8 @@ def main() -> None:
         return
     names = ("masked", "learn_rate", "updates_one", "updates_two", "words_one", "words_two")
     setting = common.settings_of(args, names)
+    if args.tune or args.averages:
+        setting += ", " + common.settings_of(args, ("tune", "averages", "learn_rate_two"))
     for folder in args.corpora:
         for shots in args.shots:
             for seed in range(args.first_seed, args.first_seed + args.seeds):

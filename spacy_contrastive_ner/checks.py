@@ -162,6 +162,23 @@ def require_whole_model(name: str, model: Model) -> None:
         )
 
 
+def require_labels_of_thresholds(
+    name: str, thresholds: Dict[str, float], labels: Sequence[str]
+) -> None:
+    """Stop if a label that the component does not have is to have a threshold.
+
+    name (str): The name of the component.
+    thresholds (Dict[str, float]): The thresholds of labels that have one of their own.
+    labels (Sequence[str]): The labels.
+    """
+    unknown = sorted(set(thresholds) - set(labels))
+    if unknown:
+        raise ValueError(
+            f"[{name}] thresholds names {', '.join(map(repr, unknown))}, but the labels are "
+            f"{', '.join(labels)}. Correct it in [components.{name}]."
+        )
+
+
 def report_lost(
     name: str,
     gold: Sequence[Gold],

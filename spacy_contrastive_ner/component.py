@@ -20,6 +20,7 @@ from .checks import (
     require_finite,
     require_known_labels,
     require_labels,
+    require_labels_of_thresholds,
     require_own_encoder,
     require_whole_model,
 )
@@ -30,6 +31,7 @@ from .remembering import Remembering
 from .settings import DEFAULT_SPANS_KEY, DEFAULTS, check_settings, overridden
 from .teaching import Teaching
 from .tracks.decoding import DECODERS
+from .tuning import Tuning
 
 
 @Language.factory(
@@ -52,6 +54,7 @@ def make_contrastive_ner(
     overwrite_ents: bool,
     decoder: str,
     threshold: float,
+    thresholds: Dict[str, float],
     max_layers: int,
     missing_key: Optional[str],
     scorer: Optional[Callable],
@@ -71,13 +74,14 @@ def make_contrastive_ner(
         overwrite_ents=overwrite_ents,
         decoder=decoder,
         threshold=threshold,
+        thresholds=thresholds,
         max_layers=max_layers,
         missing_key=missing_key,
         scorer=scorer,
     )
 
 
-class ContrastiveNER(GivenSpans, Teaching, Remembering):
+class ContrastiveNER(GivenSpans, Teaching, Remembering, Tuning):
     """Recognises nested, overlapping and flat entities and gives each its probability."""
 
     def __init__(
@@ -91,6 +95,7 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering):
         overwrite_ents: bool = False,
         decoder: str = "posterior",
         threshold: float = 0.35,
+        thresholds: Optional[Dict[str, float]] = None,
         max_layers: int = 2,
         missing_key: Optional[str] = None,
         scorer: Optional[Callable] = score,
@@ -109,6 +114,7 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering):
         decoder (str): "viterbi": the entities on the best path of each track. "posterior": every
             span whose probability is at least `threshold`.
         threshold (float): For the decoder "posterior". Less than 0.01 counts as 0.01.
+        thresholds (Optional[Dict[str, float]]): The thresholds of labels that have one of their own.
         max_layers (int): How many entities of one label may lie over each other at most, 1 to 3.
             How many do is read from the training data.
         missing_key (Optional[str]): The key of a group in the reference's `doc.spans` that marks
@@ -122,6 +128,7 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering):
             decoder=decoder,
             decoders=model.attrs.get("decoders", DECODERS),
             threshold=threshold,
+            thresholds=thresholds or {},
             max_layers=max_layers,
         )
         self.vocab = vocab
@@ -134,6 +141,7 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering):
             "overwrite_ents": overwrite_ents,
             "decoder": decoder,
             "threshold": threshold,
+            "thresholds": dict(thresholds or {}),
             "max_layers": max_layers,
             "missing_key": missing_key,
         }
@@ -216,13 +224,7 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering):
         cfg = self.cfg
         found, labels = None, []
         if scores is not None:
-            lengths = [len(doc) for doc in docs]
-            try:
-                found = self.model.attrs["find"](
-                    self.model, lengths, scores, cfg["decoder"], float(cfg["threshold"])
-                )
-            except ValueError as error:
-                raise ValueError(f"[{self.name}] {error}") from error
+            found = self._find([len(doc) for doc in docs], scores)
             labels = [self.vocab.strings.add(label) for label in self.labels]
         write_found(
             docs, self.key, found, labels, cfg["set_ents"], overwrite=bool(cfg["overwrite_ents"])
@@ -307,6 +309,7 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering):
             require_annotation(self.name, examples, self.key)
         lost = self.model.attrs["fit"](self.model, gold, given, self.cfg["max_layers"])
         require_labels(self.name, self.key, self.labels)
+        require_labels_of_thresholds(self.name, self.cfg["thresholds"], self.labels)
         for label in self.labels:
             self.vocab.strings.add(label)
         docs = [example.predicted for example in examples]
@@ -350,4 +353,5 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering):
         self.cfg.update(overridden(configured, saved=self.cfg["configured"]))
         self.cfg["configured"] = configured
         require_whole_model(self.name, self.model)
+        require_labels_of_thresholds(self.name, self.cfg["thresholds"], self.labels)
         return self

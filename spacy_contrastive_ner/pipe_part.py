@@ -1,12 +1,75 @@
-"""What every part of the pipe relies on: its labels, and how it reads gold annotation."""
+"""What every part of the pipe relies on: its labels, how it reads gold annotation, what it recognises."""
 
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+import numpy
 from spacy.pipeline import TrainablePipe
 from spacy.training import Example
 from spacy.vocab import Vocab
+from thinc.types import Ragged
 
 from .annotations import Gold, read_gold
+from .evaluation.evaluate import touches
+from .tracks import Found, Threshold
+
+# So many documents are predicted at once.
+BLOCK = 64
+
+# Document, first token, the one after the last, place of the label.
+Place = Tuple[int, int, int, int]
+
+
+class Scored(NamedTuple):
+    """Some examples, and what the model returned for them.
+
+    gold (List[Gold]): Their annotation.
+    scores (Ragged): What the model returned.
+    """
+
+    gold: List[Gold]
+    scores: Ragged
+
+    @property
+    def lengths(self) -> List[int]:
+        """RETURNS (List[int]): The number of tokens of each document."""
+        return [doc.n_tokens for doc in self.gold]
+
+    def true(self, labels: Sequence[str]) -> numpy.ndarray:
+        """RETURNS (numpy.ndarray): The entities that have one of these labels, each once. [S, 4]"""
+        places = {label: i for i, label in enumerate(labels)}
+        some = {
+            (i, start, end, places[label])
+            for i, doc in enumerate(self.gold)
+            for start, end, label in doc.spans
+            if label in places
+        }
+        return numpy.asarray(sorted(some), dtype="int64").reshape((-1, 4))
+
+    def judge(self, found: Found, labels: Sequence[str]) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """Tell which of the entities that were found are right. Of those that touch a stretch whose
+        annotation is unknown only the right ones are judged.
+
+        found (Found): What was found.
+        labels (Sequence[str]): The labels.
+        RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): Which ones are right, and which are judged. bool, [S]
+        """
+        true = set(map(tuple, self.true(labels).tolist()))
+        places = list(zip(*(column.tolist() for column in found[:4])))
+        right = numpy.asarray([place in true for place in places], dtype="bool")
+        unknown = [
+            touches([(start, end, labels[label])], self.gold[i].missing)
+            for i, start, end, label in places
+        ]
+        return right, right | ~numpy.asarray(unknown, dtype="bool")
+
+    def count_judged(self, found: Found, labels: Sequence[str]) -> numpy.ndarray:
+        """RETURNS (numpy.ndarray): How many of what was found are right, and how many are judged. [2, K]"""
+        each = (found.label[which] for which in self.judge(found, labels))
+        return numpy.stack([numpy.bincount(some, minlength=len(labels)) for some in each])
+
+    def count_gold(self, labels: Sequence[str]) -> numpy.ndarray:
+        """RETURNS (numpy.ndarray): How many entities of each label there are. [K]"""
+        return numpy.bincount(self.true(labels)[:, 3], minlength=len(labels))
 
 
 class PipePart(TrainablePipe):
@@ -29,3 +92,36 @@ class PipePart(TrainablePipe):
 
     def _gold(self, example: Example) -> Gold:
         return read_gold(example, self.key, self.cfg["missing_key"])
+
+    def _find(
+        self, lengths: Sequence[int], scores: Ragged, threshold: Optional[float] = None
+    ) -> Found:
+        """What is recognised, with the decoder and the thresholds of the settings, or with another one for the
+        labels that have none of their own."""
+        own = self.cfg["thresholds"]
+        common = float(self.cfg["threshold"]) if threshold is None else threshold
+        every: Threshold = common
+        if own:
+            every = numpy.asarray([float(own.get(label, common)) for label in self.labels])
+        try:
+            return self.model.attrs["find"](self.model, lengths, scores, self.cfg["decoder"], every)
+        except ValueError as error:
+            raise ValueError(f"[{self.name}] {error}") from error
+
+    def _score(self, examples: Sequence[Example]) -> Iterator[Scored]:
+        """Read examples and have the model score their predicted documents, some at a time."""
+        for start in range(0, len(examples), BLOCK):
+            some = examples[start : start + BLOCK]
+            gold = [self._gold(example) for example in some]
+            docs = [example.predicted for example in some]
+            if any(len(doc) for doc in docs):
+                yield Scored(gold, self.model.predict(docs))
+
+    def _require_group(self, examples: Sequence[Example], what: str) -> None:
+        """Stop if there is no annotation."""
+        key = self.key
+        if not any(key in example.reference.spans for example in examples):
+            raise ValueError(
+                f"[{self.name}] None of the {len(examples)} examples {what} has the span group "
+                f"{key!r}. Write the entities of every document to doc.spans[{key!r}]."
+            )

@@ -5,11 +5,11 @@ from itertools import product
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy
-from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Optimizer
 
 from .checks import report_lost
+from .evaluation.thresholds import Tally, check_score
 from .layers.memory import is_filled
 from .models.filling import Remembered
 from .models.listeners import has_listener
@@ -19,9 +19,6 @@ from .pipe_part import PipePart
 # What `tune_memory` tries.
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 TEMPERATURES = (0.01, 0.02, 0.05)
-
-# So many documents are predicted at once.
-BLOCK = 64
 
 # What is told only once, beside the losses of gold entities.
 SHARED = ("memory of a shared encoder", "")
@@ -57,7 +54,7 @@ class Remembering(PipePart):
         validate_examples(examples, "ContrastiveNER.remember")
         gold = [self._gold(example) for example in examples]
         docs = [example.predicted for example in examples]
-        self._require_group(examples)
+        self._require_group(examples, "to remember")
         if labels is not None and isinstance(labels, str):
             raise ValueError(f"[{self.name}] labels is {labels!r}, but must be a list.")
         told = self._ask_memory("remember", docs, gold, self.cfg["max_layers"], labels)
@@ -102,15 +99,6 @@ class Remembering(PipePart):
                 stacklevel=2,
             )
 
-    def _require_group(self, examples: Sequence[Example]) -> None:
-        """Stop if there is nothing to remember."""
-        key = self.cfg["spans_key"]
-        if not any(key in example.reference.spans for example in examples):
-            raise ValueError(
-                f"[{self.name}] None of the {len(examples)} examples to remember has the span group "
-                f"{key!r}. Write the entities of every document to doc.spans[{key!r}]."
-            )
-
     def forget(self, label: Optional[str] = None) -> int:
         """Empty the memory, or remove what it knows of one label. The label stays among the labels, but
         is not recognised any more if it was never trained.
@@ -139,8 +127,7 @@ class Remembering(PipePart):
         score (str): What is compared, "micro" or "macro".
         RETURNS (Dict[Tuple[float, float], float]): The F1 of each (weight, temperature) that was tried.
         """
-        if score not in ("micro", "macro"):
-            raise ValueError(f"[{self.name}] score is {score!r}, but must be micro or macro.")
+        check_score(self.name, score)
         self._ask_memory("set_memory", k=k, weight=weight, temperature=temperature)
         examples = list(examples)
         if not examples:
@@ -149,7 +136,7 @@ class Remembering(PipePart):
             raise ValueError(
                 f"[{self.name}] There is nothing to choose: the memory is empty. Call remember() first."
             )
-        self._require_group(examples)
+        self._require_group(examples, "to choose by")
         before = {name: self.memory[name] for name in ("weight", "temperature")}
         weights = WEIGHTS if weight is None else (weight,)
         temperatures = TEMPERATURES if temperature is None else (temperature,)
@@ -171,39 +158,16 @@ class Remembering(PipePart):
         self, examples: Sequence[Example], weights: Sequence[float], score: str
     ) -> List[float]:
         """The F1 with each weight."""
-        gold = [self._gold(example) for example in examples]
-        labels = {label: i for i, label in enumerate(self.model.attrs["labels"](self.model))}
-        # By weight and label: right, found, gold.
-        counts = numpy.zeros((len(weights), len(labels), 3))
-        for start in range(0, len(gold), BLOCK):
-            docs: List[Doc] = [eg.predicted for eg in examples[start : start + BLOCK]]
-            known = gold[start : start + BLOCK]
-            true = {
-                (i, a, b, labels[label])
-                for i, doc in enumerate(known)
-                for a, b, label in doc.spans
-                if label in labels
-            }
-            if not any(len(doc) for doc in docs):
-                continue
-            scores = self.model.predict(docs)
-            asked = [(0, len(doc), "") not in own.missing for doc, own in zip(docs, known)]
+        n_labels = len(self.labels)
+        counts = numpy.zeros((2, len(weights), n_labels))
+        gold = numpy.zeros(n_labels)
+        for some in self._score(examples):
+            gold += some.count_gold(self.labels)
             for at, weight in enumerate(weights):
                 self._ask_memory("set_memory", weight=weight)
-                find, cfg = self.model.attrs["find"], self.cfg
-                lengths = [len(doc) for doc in docs]
-                found = find(self.model, lengths, scores, cfg["decoder"], float(cfg["threshold"]))
-                guessed = set(zip(*(column.tolist() for column in found[:4])))
-                for column, some in enumerate((true & guessed, guessed, true)):
-                    for i, _, _, label in some:
-                        counts[at, label, column] += asked[i]
-        if score == "micro":
-            counts = counts.sum(axis=1, keepdims=True)
-        twice = 2 * counts[:, :, 0] / numpy.maximum(counts[:, :, 1:].sum(axis=2), 1)
-        is_scored = counts[:, :, 2].sum(axis=0) > 0
-        return (
-            twice[:, is_scored].mean(axis=1).tolist() if is_scored.any() else [0.0] * len(weights)
-        )
+                found = self._find(some.lengths, some.scores)
+                counts[:, at] += some.count_judged(found, self.labels)
+        return Tally(counts[0], counts[1], gold).f_scores(score).tolist()
 
     def _ask_memory(self, function: str, *args: Any, **kwargs: Any) -> Any:
         if function not in self.model.attrs:

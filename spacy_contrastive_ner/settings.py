@@ -52,6 +52,7 @@ DEFAULTS: Dict[str, Any] = {
     "overwrite_ents": False,
     "decoder": "posterior",
     "threshold": 0.35,
+    "thresholds": {},
     "max_layers": 2,
     "missing_key": None,
     "model": Config().from_str(DEFAULT_MODEL)["model"],
@@ -66,6 +67,7 @@ def check_settings(
     decoder: str,
     decoders: Sequence[str],
     threshold: float,
+    thresholds: Dict[str, float],
     max_layers: int,
 ) -> None:
     """Stop if a setting of the pipe cannot be meant, see `ContrastiveNER.__init__`.
@@ -83,6 +85,11 @@ def check_settings(
         )
     if not 0.0 <= threshold <= 1.0:
         raise ValueError(f"[{name}] threshold is {threshold}, but must lie in [0, 1].")
+    for label, value in thresholds.items():
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(
+                f"[{name}] thresholds has {value} for {label!r}, but it must lie in [0, 1]."
+            )
     if not spans_key:
         raise ValueError(f"[{name}] spans_key is empty. Name a key for doc.spans.")
 
@@ -102,4 +109,6 @@ def _same(a: Any, b: Any) -> bool:
     """Whether two settings are equal. JSON does not keep the last bit of a float."""
     if isinstance(a, float) and isinstance(b, (int, float)):
         return math.isclose(a, b, rel_tol=1e-9)
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
     return bool(a == b)

@@ -70,7 +70,7 @@ SECTIONS = dict(
         r"^## `(.+?)`\n(.*?)(?=^## |\Z)", read("docs/settings.md"), flags=re.DOTALL | re.MULTILINE
     )
 )
-LITERALS = {"true": True, "false": False, "null": None}
+LITERALS = {"true": True, "false": False, "null": None, "{}": {}}
 
 
 def documented(name):

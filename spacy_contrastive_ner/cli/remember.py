@@ -1,16 +1,11 @@
-import shutil
-import tempfile
 import time
 import warnings
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from spacy.cli._util import Arg, Opt
-from spacy.language import Language
-from spacy.training import Example
 from wasabi import Printer
 
-from ..corpora.reader import make_corpus
 from ..evaluation.predictor import choose_pipe
 from ..layers.memory import check_settings
 from ..models.filling import Remembered
@@ -20,6 +15,7 @@ from .app import app
 from .failing import failing
 from .gpu import use_gpu_or_cpu
 from .model_scores import load_model
+from .pipelines import check_folder, read_examples, write_pipeline
 from .signals import ending_cleanly
 
 
@@ -56,7 +52,8 @@ def remember_cli(
     to gain, a lower threshold may gain without it.
     """
     with failing("Nothing was written", output):
-        _check(output, k, weight, temperature)
+        check_settings(k, weight, temperature)
+        check_folder(output)
         use_gpu_or_cpu(use_gpu, silent)
         nlp = load_model(model)
         name = choose_pipe(nlp, pipe).name
@@ -69,7 +66,9 @@ def remember_cli(
                 component.forget()
             some = options.split_names(labels)
             begun = time.perf_counter()
-            remembered = component.remember(_read(nlp, name, data_path), labels=some or None)
+            remembered = component.remember(
+                read_examples(nlp, name, data_path), labels=some or None
+            )
             seconds = time.perf_counter() - begun
             component.tune_memory(k=k, weight=weight, temperature=temperature, score=score)
             if nearest:
@@ -80,49 +79,13 @@ def remember_cli(
                 if nearest:
                     # The share does not matter then.
                     given["weight"] = component.memory["weight"]
-                table = component.tune_memory(_read(nlp, name, dev), **given)
-        _write(nlp, output)
+                table = component.tune_memory(read_examples(nlp, name, dev), **given)
+        write_pipeline(nlp, output)
     for text in dict.fromkeys(str(warning.message) for warning in told):
         Printer().warn(text)
     if not silent:
         _tell(component.memory, remembered, table, seconds, score)
         Printer().good(f"The pipeline with its memory is in {output}")
-
-
-def _check(output: Path, *settings: Any) -> None:
-    """Stop before the work is done if its result cannot be written."""
-    check_settings(*settings)
-    if output.is_file():
-        raise ValueError(f"{output} is a file. Name a folder to write the pipeline to.")
-    if output.is_dir() and any(output.iterdir()):
-        raise ValueError(f"{output} is not empty. Name another folder to write the pipeline to.")
-
-
-def _read(nlp: Language, name: str, path: Path) -> List[Example]:
-    """Read annotated documents, and have the pipes before this one see them."""
-    examples = list(make_corpus(path, shuffle=False)(nlp))
-    if not examples:
-        raise ValueError(f"{path} holds no documents.")
-    before = nlp.pipe_names[: nlp.pipe_names.index(name)]
-    with nlp.select_pipes(enable=before):
-        for _ in nlp.pipe([example.predicted for example in examples]):
-            pass
-    return examples
-
-
-def _write(nlp: Language, output: Path) -> None:
-    """Write the pipeline, so that it is whole or not there."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
-    try:
-        nlp.to_disk(beside)
-        beside.chmod(0o755)
-        if output.exists():
-            output.rmdir()
-        beside.rename(output)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
 
 
 def _tell(

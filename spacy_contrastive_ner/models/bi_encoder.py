@@ -19,7 +19,7 @@ from ..layers.type_space import TypeSpace, reset_space, set_size
 from ..losses.span_contrast import make_span_contrast
 from ..spans import Gradients, Weights
 from ..spans.space import softplus
-from ..tracks import Found, Layout, Lost
+from ..tracks import Found, Layout, Lost, Threshold
 from ..tracks.decoding import FLOOR
 from .bi_encoder_settings import check_names, check_settings, check_types
 from .calibration import Curves, calibrate
@@ -306,7 +306,7 @@ def find(
     lengths: Sequence[int],
     rows: Ragged,
     decoder: str,
-    threshold: float,
+    threshold: Threshold,
 ) -> Found:
     """Find the entities: spans whose probability, the logistic function of their margin, is at least
     the threshold. Only these come to the CPU. (Calibrated, it is that of a linear function of it.)
@@ -316,14 +316,14 @@ def find(
     lengths (Sequence[int]): The number of tokens of each document.
     rows (Ragged): The rows.
     decoder (str): One of `spans.DECODERS`; "nearest" asks the memory alone.
-    threshold (float): The smallest probability.
+    threshold (Threshold): The smallest probability, one for all labels or one for each.
     RETURNS (Found): The entities.
     """
     if decoder == NEAREST:
         return find_nearest(model, lengths, rows)
     silent, curves = set(model.attrs["silent"]), Curves.of(model)
-    p = min(max(threshold, FLOOR), 1 - 1e-7)
-    least = curves.margins(float(numpy.log(p) - numpy.log1p(-p)))
+    p = numpy.clip(threshold, FLOOR, 1 - 1e-7)
+    least = curves.margins(numpy.log(p) - numpy.log1p(-p))
     least[[label in silent for label in model.attrs["names"]]] = numpy.inf
     margins = margins_of(model, rows)
     found = spans.decode(model.ops, margins, least)

@@ -43,8 +43,8 @@ class Curves(NamedTuple):
         offsets, slopes, shifts = (column[label] for column in self)
         return slopes * (margins - offsets) + shifts
 
-    def margins(self, logit: float) -> numpy.ndarray:
-        """RETURNS (numpy.ndarray): The margin of each label that has this logit. [K]"""
+    def margins(self, logit: Any) -> numpy.ndarray:
+        """RETURNS (numpy.ndarray): The margin of each label that has this logit, or its own. [K]"""
         return self.offsets + (logit - self.shifts) / self.slopes
 
 

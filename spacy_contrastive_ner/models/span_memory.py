@@ -14,7 +14,7 @@ from thinc.types import ArrayXd, Floats2d, Ragged
 
 from .. import tracks
 from ..spans import Margins
-from ..tracks import Found, LabelSpans, Transitions
+from ..tracks import Found, LabelSpans, Threshold, Transitions
 from ..tracks.decoding import MOST
 from .calibration import Curves
 from .memory import (
@@ -155,7 +155,7 @@ def mix_spans(
     curves: Curves,
     lengths: Sequence[int],
     found: Found,
-    threshold: float,
+    threshold: Threshold,
 ) -> Tuple[Found, numpy.ndarray]:
     """Mix the probabilities of spans: `(1 - w) p_margin + w p_memory`. As a mixture is no larger than the
     larger of the two, each span that reaches the threshold is found by one of them.
@@ -165,25 +165,26 @@ def mix_spans(
     curves (Curves): What makes probabilities of them.
     lengths (Sequence[int]): The number of tokens of each document.
     found (Found): The spans that reach the threshold by their margin.
-    threshold (float): The threshold.
+    threshold (Threshold): The threshold.
     RETURNS (Tuple[Found, numpy.ndarray]): The spans that reach it, by document, start, end (the longest
         first) and label; and by how much, in the units of margins.
     """
-    remembered = opinion.propose(lengths, threshold * (1 - SLACK))
+    remembered = opinion.propose(lengths, float(numpy.min(threshold)) * (1 - SLACK))
     both = [numpy.concatenate(columns) for columns in zip(found[:4], remembered[:4])]
     document, start, end, label = both
     columns = numpy.unique(numpy.stack((document, start, -end, label), axis=1), axis=0).T
     document, start, end, label = columns * numpy.asarray([1, 1, -1, 1])[:, None]
     weight = opinion.weights[label]
+    least = numpy.broadcast_to(threshold, opinion.weights.shape)[label]
     margin = margin_of(margins, document, start, end)[numpy.arange(len(label)), label]
     logits = curves.logits(margin, label)
     own = numpy.exp(-numpy.logaddexp(0, -logits))
     theirs = opinion.of(lengths, LabelSpans(document, start, end, label))
     p = numpy.where(weight > 0, (1 - weight) * own + weight * theirs, own)
-    kept = (p >= threshold) | (weight == 0)
+    kept = (p >= least) | (weight == 0)
     sure = numpy.clip(p, 1 - MOST, MOST)
     mixed = numpy.where(weight > 0, numpy.log(sure) - numpy.log1p(-sure), logits)
-    over = (mixed - numpy.log(threshold) + numpy.log1p(-threshold)) / curves.slopes[label]
+    over = (mixed - numpy.log(least) + numpy.log1p(-least)) / curves.slopes[label]
     apart = numpy.zeros(len(label), dtype="int64")
     spans = Found(document, start, end, label, p.astype("float32"), apart)
     return spans.take(kept), over[kept]

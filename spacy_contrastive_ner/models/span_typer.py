@@ -18,7 +18,7 @@ from ..layers.span_typing import (
     reset_typing,
     set_outputs,
 )
-from ..tracks import Found, Lost
+from ..tracks import Found, Lost, Threshold
 from ..tracks.decoding import FLOOR
 from .names import add_label, labels, merge_names, require_known
 from .proposals import (
@@ -312,7 +312,7 @@ def find(
     lengths: Sequence[int],
     rows: Ragged,
     decoder: str,
-    threshold: float,
+    threshold: Threshold,
 ) -> Found:
     """Find the entities: of what is proposed, the spans and labels whose probability is at least the
     threshold.
@@ -321,13 +321,13 @@ def find(
     lengths (Sequence[int]): The number of tokens of each document.
     rows (Ragged): What the model returned for them.
     decoder (str): One of `spans.DECODERS`.
-    threshold (float): The smallest probability.
+    threshold (Threshold): The smallest probability, one for all labels or one for each.
     RETURNS (Found): The entities.
     """
     some = proposals_of(model, lengths, rows)
     own, _ = take_apart(model, rows)
     probability = numpy.exp(log_probabilities(model, own, lengths, some, True))[:, 1:]
-    which, label = numpy.nonzero(probability >= numpy.float32(max(threshold, FLOOR)))
+    which, label = numpy.nonzero(probability >= numpy.maximum(threshold, FLOOR).astype("float32"))
     value = probability[which, label]
     places = some.take(which)
     order = numpy.lexsort((label, -places.end, places.start, places.document))

@@ -9,7 +9,7 @@ from ..annotations import Gold
 from ..layers.memory import Memory
 from ..layers.token_pieces import TokenPieces
 from ..losses.cross_entropy_dice import Loss
-from ..tracks import Found, Lost, Subwords
+from ..tracks import Found, Lost, Subwords, Threshold
 from . import tag_scores
 from .memory import layout_of
 from .pieces import on_pieces, on_tokens
@@ -100,7 +100,7 @@ def find(
     lengths: Sequence[int],
     scores: Ragged,
     decoder: str,
-    threshold: float,
+    threshold: Threshold,
 ) -> Found:
     """Find the entities, with their exact posteriors over all that can be read from the pieces.
 
@@ -108,7 +108,7 @@ def find(
     lengths (Sequence[int]): The number of tokens of each document.
     scores (Ragged): The scores of the pieces of each token. [n_pieces, K * (1 + 4M)], [n_tokens]
     decoder (str): "viterbi" or "posterior"; "nearest" asks the memory alone.
-    threshold (float): For "posterior".
+    threshold (Threshold): For "posterior", one for all labels or one for each.
     RETURNS (Found): The entities, in tokens.
     """
     words = _subwords(model, scores, lengths)

@@ -11,7 +11,7 @@ from .. import tracks
 from ..annotations import Gold
 from ..layers.crf import get_transitions
 from ..layers.held import set_gradient
-from ..tracks import Found, Layout, Lost
+from ..tracks import Found, Layout, Lost, Threshold
 from .columns import Columns, put_together, read_scores, take_apart
 from .linking import cannot_link, find_links, imitate_links, learn_links
 from .memory import layout_of, learned
@@ -158,7 +158,7 @@ def find(
     lengths: Sequence[int],
     scores: Ragged,
     decoder: str,
-    threshold: float,
+    threshold: Threshold,
     legal: Optional[numpy.ndarray] = None,
 ) -> Found:
     """Find the entities, see `tracks.decode`. The scores come to the CPU once.
@@ -167,7 +167,7 @@ def find(
     lengths (Sequence[int]): The number of tokens of each document.
     scores (Ragged): The scores. [N, K * (1 + 4M)]
     decoder (str): "viterbi" or "posterior"; "nearest" asks the memory alone.
-    threshold (float): For "posterior".
+    threshold (Threshold): For "posterior", one for all labels or one for each.
     legal (Optional[numpy.ndarray]): Which tags each row can have, by default all. [N, 1 + 4M]
     RETURNS (Found): The entities.
     """
@@ -183,7 +183,7 @@ def _decode(
     lengths: Sequence[int],
     columns: Columns,
     decoder: str,
-    threshold: float,
+    threshold: Threshold,
     legal: Optional[numpy.ndarray] = None,
 ) -> Found:
     """Find the entities without their links, see `find`."""

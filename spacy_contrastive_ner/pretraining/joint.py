@@ -9,7 +9,7 @@ from thinc.types import Floats2d, Ragged
 from ..annotations import Gold
 from ..models.filling import MEMORY_FUNCTIONS
 from ..models.tagger import tags_tokens
-from ..tracks import Found, Lost
+from ..tracks import Found, Lost, Threshold
 from .objective import Objective
 from .terms import ContrastTerm, Part, Reading
 
@@ -175,7 +175,7 @@ def _imitate(
 
 
 def _find(
-    model: Model, lengths: Sequence[int], scores: Ragged, decoder: str, threshold: float
+    model: Model, lengths: Sequence[int], scores: Ragged, decoder: str, threshold: Threshold
 ) -> Found:
     tagger = model.get_ref("tagger")
     return tagger.attrs["find"](tagger, lengths, scores, decoder, threshold)

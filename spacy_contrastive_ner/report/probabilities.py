@@ -178,8 +178,8 @@ def _thresholds(study: Study, every: Scored, reason: str) -> Panel:
     assert best is not None
     ceiling = (every.n_gold - every.n_elsewhere) / every.n_gold
     if study.threshold is None:
-        now = """It is not the threshold alone by which this pipe decides: its decoder is another. Shown is \
-what `decoder = "posterior"` would find."""
+        now = """It is not one threshold alone by which this pipe decides: its decoder is another, or labels \
+have thresholds of their own. Shown is what `decoder = "posterior"` would find with one for all."""
     else:
         at = table.column("threshold").index(max(study.threshold, LEAST))
         row = table.records()[at]
@@ -192,8 +192,8 @@ higher the threshold, the fewer and surer. F is the harmonic mean of precision a
 right the same as precision against recall.
 
 {now} The star is the highest F here, {best["F"]:.3f} at {best["threshold"]:.3g}. Chosen on the data \
-it is scored on, it is too good to be true: choose a threshold on your dev set, for instance with \
-`spacy find-threshold`, and score on other data.
+it is scored on, it is too good to be true: choose a threshold on your dev set, with \
+`spacy contrastive tune`, and score on other data.
 
 No threshold finds what is no candidate. {every.n_elsewhere} of {every.n_gold} gold spans have a \
 probability under 0.01, or borders that are none of tokens, so that recall ends at {ceiling:.3f}, \

@@ -6,7 +6,7 @@ labels that the track carries, `1 + 4M` tags. A model has `K` tracks, and its sc
 knows spaCy, and all of it runs on NumPy and CuPy alike, through the `Ops` object handed in.
 """
 
-from .decoding import Found, LabelSpans, decode, probabilities, viterbi
+from .decoding import Found, LabelSpans, Threshold, decode, probabilities, viterbi
 from .encoding import Lost, Targets, spans, targets
 from .layout import Layout, layers_needed
 from .likelihood import crf_loss, log_partition, posteriors
@@ -20,6 +20,7 @@ __all__ = [
     "Lost",
     "Subwords",
     "Targets",
+    "Threshold",
     "Transitions",
     "crf_loss",
     "decode",

@@ -1,4 +1,4 @@
-from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy
 from thinc.api import NumpyOps, Ops
@@ -11,6 +11,9 @@ from .recursion import Recursion
 from .transitions import Transitions
 
 DECODERS = ("viterbi", "posterior")
+
+# How probable an entity must be: one number, or one for each label. [K]
+Threshold = Union[float, numpy.ndarray]
 
 # About so many tokens x tracks are decoded at once, which bounds the memory.
 BLOCK = 2**20
@@ -95,7 +98,7 @@ def decode(
     *,
     transitions: Optional[Transitions] = None,
     decoder: str = "viterbi",
-    threshold: float = 0.5,
+    threshold: Threshold = 0.5,
 ) -> Found:
     """Find the entities of a batch of documents, each with its probability: the exact posterior
     that the span is an entity of the label, by forward-backward. If a label has several layers,
@@ -107,11 +110,12 @@ def decode(
     transitions (Optional[Transitions]): Learned transitions, if any.
     decoder (str): "viterbi": the entities on the best path of each track. "posterior": every
         span whose probability is at least `threshold`.
-    threshold (float): For "posterior". Less than FLOOR counts as FLOOR.
+    threshold (Threshold): For "posterior". Less than FLOOR counts as FLOOR.
     RETURNS (Found): The entities, by document, start, end (the longest first) and label.
     """
     if decoder not in DECODERS:
         raise ValueError(f"decoder is {decoder!r}, but must be one of {', '.join(DECODERS)}.")
+    least = numpy.maximum(threshold, FLOOR)
     none = numpy.zeros(0, dtype="int64")
     parts = [Found(none, none, none, none, numpy.zeros(0, dtype="float32"), none)]
     for docs, rows, tracks in _blocks(lengths, track_labels):
@@ -120,9 +124,11 @@ def decode(
         if decoder == "viterbi":
             found = _on_best_path(*args, some)
         else:
-            found = _probable(*args, some, max(threshold, FLOOR))
+            found = _probable(*args, some, float(least.min()))
         parts.append(found._replace(document=found.document + docs.start))
     found = Found(*(numpy.concatenate(columns) for columns in zip(*parts)))
+    if decoder == "posterior" and least.ndim:
+        found = found.take(found.probability >= least[found.label].astype("float32"))
     order = numpy.lexsort((found.label, -found.end, found.start, found.document))
     return found.take(order)
 

@@ -51,27 +51,29 @@ def enumerated(rows, space, curves, opinion):
 
 def mixed(ops, rows, space, curves, opinion, threshold):
     margins = Margins(ops, rows, N_TOKENS, space)
-    logit = float(numpy.log(threshold) - numpy.log1p(-threshold))
-    least = curves.margins(logit)
+    least = curves.margins(numpy.log(threshold) - numpy.log1p(-threshold))
     least[1] = numpy.inf
     found = decode(ops, margins, least)
     return mix_spans(opinion, margins, curves, N_TOKENS, found, threshold)
 
 
-@pytest.mark.parametrize("threshold", [0.01, 0.1, 0.4, 0.7])
+@pytest.mark.parametrize("thresholds", [0.01, 0.1, 0.4, 0.7, (0.5, 0.05, 0.2)])
 @pytest.mark.parametrize("seed", range(6))
-def test_no_span_is_lost(seed, threshold):
+def test_no_span_is_lost(seed, thresholds):
+    """One threshold for all labels, or one for each."""
     case = draw(seed)
     every = enumerated(*case)
     assert len({b - a for _, a, b, _ in every}) == 5
-    expected = {at: p for at, p in every.items() if p >= threshold}
-    found, over = mixed(OPS, *case, threshold)
+    least = numpy.broadcast_to(thresholds, 3)
+    expected = {at: p for at, p in every.items() if p >= least[at[3]]}
+    found, over = mixed(OPS, *case, numpy.asarray(thresholds))
     places = list(zip(*(column.tolist() for column in found[:4])))
     assert places == sorted(expected, key=lambda at: (at[0], at[1], -at[2], at[3])) and places
     assert found.probability == pytest.approx([expected[at] for at in places], abs=1e-5)
     assert not found.group.any()
     # By how much, in margins: what the curve has to be raised by to get from the threshold to it.
     k = found.label
+    threshold = least[k]
     logits = numpy.log(threshold) - numpy.log1p(-threshold) + case[2].slopes[k] * over
     p = found.probability.astype("float64")
     clear = (p < 0.99) & (p > threshold + 0.01)

@@ -73,7 +73,7 @@ def test_thresholds_are_said(found):
     text = told(panel)
     assert f"threshold of the pipe, 0.35, with F {row['F']:.3f}" in text
     assert f"highest F here, {best['F']:.3f} at {best['threshold']:.3g}" in text
-    assert "choose a threshold on your dev set" in text and "find-threshold" in text
+    assert "choose a threshold on your dev set" in text and "contrastive tune" in text
     ceiling = rows[0]["recall"]
     assert f"recall ends at {ceiling:.3f}" in text
 

@@ -143,6 +143,25 @@ def test_decode_posterior(case, labels, threshold):
     assert must <= set(keys)
 
 
+def test_decode_with_a_threshold_for_each_label(case, labels):
+    """What is found is what is found of each label with its own for all; paths have none."""
+    scores, lengths, transitions = case
+    rng = numpy.random.default_rng(0)
+    least = rng.choice([0.0, 0.02, 0.2, 0.5], labels.max() + 1)
+
+    def decode(threshold, decoder="posterior"):
+        settings = {"transitions": transitions, "decoder": decoder, "threshold": threshold}
+        found = tracks.decode(scores, lengths, labels, **settings)
+        return list(zip(*(column.tolist() for column in found)))
+
+    each = {value: decode(value) for value in set(least.tolist())}
+    expected = {row for value, rows in each.items() for row in rows if least[row[3]] == value}
+    assert set(decode(least)) == expected and decode(least) == sorted(
+        expected, key=lambda row: (row[0], row[1], -row[2], row[3])
+    )
+    assert decode(least, "viterbi") == decode(0.5, "viterbi")
+
+
 def test_decode_takes_any_threshold():
     rng = numpy.random.default_rng(0)
     scores = rng.normal(0, 1, (6, 1, 5)).astype("float32")

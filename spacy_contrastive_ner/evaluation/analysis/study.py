@@ -137,7 +137,8 @@ def study(
         on_pair=keep,
     )
     cfg = component.cfg if component is not None else {}
-    threshold = float(cfg["threshold"]) if cfg.get("decoder") == EVERY else None
+    alike = cfg.get("decoder") == EVERY and not cfg["thresholds"]
+    threshold = float(cfg["threshold"]) if alike else None
     if not annotated:
         return Study([case for _, case in found], None, speed, threshold, n_candidates)
     cases = [case._replace(gold=_known(gold.annotation, evaluation)) for gold, case in found]

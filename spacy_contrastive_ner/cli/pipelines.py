@@ -1,0 +1,54 @@
+"""Trained pipelines that a command changes without training: annotated data for them, and where they go."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import List
+
+from spacy.language import Language
+from spacy.training import Example
+
+from ..corpora.reader import make_corpus
+
+
+def check_folder(output: Path) -> None:
+    """Stop before the work is done if its result cannot be written."""
+    if output.is_file():
+        raise ValueError(f"{output} is a file. Name a folder to write the pipeline to.")
+    if output.is_dir() and any(output.iterdir()):
+        raise ValueError(f"{output} is not empty. Name another folder to write the pipeline to.")
+
+
+def read_examples(nlp: Language, name: str, path: Path) -> List[Example]:
+    """Read annotated documents, and have the pipes before this one see them.
+
+    nlp (Language): The pipeline.
+    name (str): The name of the pipe.
+    path (Path): A file of documents, or a folder of such.
+    RETURNS (List[Example]): The examples.
+    """
+    examples = list(make_corpus(path, shuffle=False)(nlp))
+    before = nlp.pipe_names[: nlp.pipe_names.index(name)]
+    with nlp.select_pipes(enable=before):
+        for _ in nlp.pipe([example.predicted for example in examples]):
+            pass
+    return examples
+
+
+def write_pipeline(nlp: Language, output: Path) -> None:
+    """Write a pipeline, so that it is whole or not there.
+
+    nlp (Language): The pipeline.
+    output (Path): A folder that `check_folder` had nothing against.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
+    try:
+        nlp.to_disk(beside)
+        beside.chmod(0o755)
+        if output.exists():
+            output.rmdir()
+        beside.rename(output)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
