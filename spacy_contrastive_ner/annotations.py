@@ -232,7 +232,8 @@ def write_spans(
 
 
 def write_ents(doc: Doc, spans: Sequence[Span], scores: Scores, overwrite: bool) -> None:
-    """Set `doc.ents` to the non-overlapping set of spans with the highest total score.
+    """Set `doc.ents` to the non-overlapping set of spans with the highest total score. Scores count in
+    thousandths: of two spans that are as good as certain, the outer one is taken.
 
     doc (Doc): The document.
     spans (Sequence[Span]): The spans.
@@ -253,5 +254,7 @@ def write_ents(doc: Doc, spans: Sequence[Span], scores: Scores, overwrite: bool)
             free = [not taken[span.start : span.end].any() for span in spans]
             scores = [score for score, is_free in zip(scores, free) if is_free]
             spans = [span for span, is_free in zip(spans, free) if is_free]
-    chosen = flat_view([(span.start, span.end) for span in spans], scores)
+    # Whole numbers, whose sums are exact, so that rounding does not choose.
+    thousandths = numpy.rint(numpy.asarray(scores, dtype="float64") * 1000)
+    chosen = flat_view([(span.start, span.end) for span in spans], thousandths)
     doc.set_ents([*kept, *(spans[i] for i in chosen)], blocked=blocked, default="outside")

@@ -60,6 +60,19 @@ def test_entities_of_earlier_components_stay():
     assert doc.ents == () and doc.has_annotation("ENT_IOB")
 
 
+@pytest.mark.parametrize("noise", [0.0, 6e-8, 4e-4])
+def test_of_spans_as_good_as_certain_the_outer_is_taken(noise):
+    """Whichever is ahead by what rounding makes of it, alone or in sums; more than that counts."""
+    scores = {(0, 5): 1 - noise, (1, 3): 1.0, (5, 8): 0.9 - noise, (5, 6): 0.3, (7, 8): 0.6}
+    doc = make_doc(list("abcdefgh"))
+    spans = [Span(doc, start, end, "X") for start, end in scores]
+    write_ents(doc, spans, numpy.asarray(list(scores.values()), dtype="float32"), overwrite=True)
+    assert [(e.start, e.end) for e in doc.ents] == [(0, 5), (5, 8)]
+    scores[0, 5] = 0.99
+    write_ents(doc, spans, list(scores.values()), overwrite=True)
+    assert [(e.start, e.end) for e in doc.ents] == [(1, 3), (5, 8)]
+
+
 def test_blocked_tokens_stay_blocked():
     doc = make_doc(list("abcd"))
     doc.set_ents([], blocked=[doc[1:3]])
