@@ -20,6 +20,12 @@ from .failing import failing
 TEMPLATE = Path(__file__).parent / "templates" / "config.jinja"
 
 SYSTEMS = ("default", "coner", "nerco", "gaussian", "binder", "sng")
+
+# What stage 1 leaves, for stage 2.
+WEIGHTS = "--paths.init_tok2vec pretrained/model-best.bin"
+
+# Published without a stage 1. Their configs have one to be tried.
+ONE_STAGE = ("binder", "sng")
 OPTIMIZE = ("speed", "accuracy")
 CNN, TRANSFORMER = "cnn", "transformer"
 
@@ -277,20 +283,36 @@ def _block(config: Dict[str, Any], section: str, name: str) -> str:
 def next_steps(choice: Choice, path: Path) -> List[str]:
     """RETURNS (List[str]): The commands to run with a config that was written."""
     config, gpu = shlex.quote(str(path)), " --gpu-id 0" if choice.gpu else ""
-    data = "--paths.train train.spacy --paths.dev dev.spacy"
+    data = _data(choice)
     before: List[str] = []
-    if choice.system == "sng" and choice.encoder == CNN:
-        data = f"{data} --paths.vectors vectors"
+    if _needs_vectors(choice):
         before = [
             f"python -m spacy contrastive vectors vectors.floret train.spacy --lang {choice.lang}",
             f"python -m spacy init vectors {choice.lang} vectors.floret vectors --mode floret",
         ]
-    first = f"python -m spacy contrastive pretrain {config} pretrained {data} --patience 5{gpu}"
+    first = stage_one(choice, path)
     second = f"python -m spacy train {config} --output training {data}{gpu}"
     third = f"python -m spacy contrastive evaluate training/model-best test.spacy{gpu}"
-    if not choice.pretraining:
+    if not choice.pretraining or choice.system in ONE_STAGE:
         return [*before, second, third]
-    return [*before, first, f"{second} --paths.init_tok2vec pretrained/model-best.bin", third]
+    return [*before, first, f"{second} {WEIGHTS}", third]
+
+
+def stage_one(choice: Choice, path: Path) -> str:
+    """RETURNS (str): The command for stage 1 with a config that was written."""
+    config, gpu = shlex.quote(str(path)), " --gpu-id 0" if choice.gpu else ""
+    data = _data(choice)
+    return f"python -m spacy contrastive pretrain {config} pretrained {data} --patience 5{gpu}"
+
+
+def _data(choice: Choice) -> str:
+    """The options that name data."""
+    data = "--paths.train train.spacy --paths.dev dev.spacy"
+    return f"{data} --paths.vectors vectors" if _needs_vectors(choice) else data
+
+
+def _needs_vectors(choice: Choice) -> bool:
+    return choice.system == "sng" and choice.encoder == CNN
 
 
 def _tell(choice: Choice, path: Path) -> None:
@@ -310,6 +332,9 @@ def _tell(choice: Choice, path: Path) -> None:
     commands = next_steps(choice, path)
     for command in commands:
         typer.echo(command)
-    if choice.pretraining:
+    if choice.pretraining and choice.system in ONE_STAGE:
+        typer.echo(f"\nIt was published without stage 1. To add one, train with {WEIGHTS} after:\n")
+        typer.echo(stage_one(choice, path))
+    elif choice.pretraining:
         what = "`contrastive pretrain`" if "--paths.vectors" in commands[-2] else "the first"
         typer.echo(f"\nTo leave out stage 1, skip {what} and drop --paths.init_tok2vec.")

@@ -171,7 +171,17 @@ def _unknown(path: Path, files: List[Path], encoding: str, formats: Dict[str, Fo
     raise BadInput(
         Where(path),
         f"the format is not recognised; {files[0].name} begins with {line[:60]!r}",
-        f"Say which it is: --from with one of {names}",
+        f"Say which it is: --from with one of {names}{_spreadsheet(files[0])}",
+    )
+
+
+def _spreadsheet(path: Path) -> str:
+    """RETURNS (str): What to make of a table with commas."""
+    if path.suffix.lower() != ".csv":
+        return ""
+    return (
+        ". Tables with commas are not read: write JSON lines, or a table of offsets with tabs "
+        "(offset-tsv)"
     )
 
 

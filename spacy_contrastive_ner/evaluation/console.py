@@ -73,7 +73,7 @@ def _about(found: Mapping[str, Any]) -> List[str]:
         lines.append(("Model", f"{model['path']} ({model['name']} {model['version']})"))
         lines.append(("Pipe", f"{model['pipe']} ({model['factory']})"))
         names = [f"{model[key]} ({key})" for key in STARTED_FROM if model[key]]
-        lines.append(("Encoder started from", ", ".join(names) or "nothing that the config names"))
+        lines.append(("Encoder started from", ", ".join(names) or "random weights"))
     if data:
         lines.append(("Gold", f"{found['scored']['gold']} of {data['path']}"))
         lines.append(("Predictions", found["scored"]["predicted"]))

@@ -91,7 +91,7 @@ def test_tables(folder):
     text = evaluate(folder / "model", folder / "data.spacy")
     for part in (
         "Pipe span_ruler (span_ruler)",
-        "Encoder started from nothing that the config names",
+        "Encoder started from random weights",
         f"Gold doc.spans['sc'] of {folder / 'data.spacy'}",
         "Predictions doc.spans['sc']",
         "Documents 4",

@@ -10,7 +10,15 @@ from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_contrastive_ner.cli import init_config
-from spacy_contrastive_ner.cli.init_config import SYSTEMS, choose, next_steps, recommended, render
+from spacy_contrastive_ner.cli.init_config import (
+    ONE_STAGE,
+    SYSTEMS,
+    choose,
+    next_steps,
+    recommended,
+    render,
+    stage_one,
+)
 
 PYPROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
 
@@ -217,6 +225,18 @@ def test_tells_what_to_run_next(tmp_path):
     assert train[-2:] == ["--paths.init_tok2vec", "pretrained/model-best.bin"]
     assert evaluate == ["contrastive", "evaluate", "training/model-best", "test.spacy"]
     assert "To leave out stage 1, skip the first" in output
+
+
+@pytest.mark.parametrize("system", ONE_STAGE)
+def test_what_was_published_without_stage_one_is_run_without(system, tmp_path):
+    path = tmp_path / "a.cfg"
+    output = plain(writes(path, "--system", system))
+    assert all("pretrain" not in step for step in next_steps(choose(system=system), path))
+    steps, more = output.split(
+        "It was published without stage 1. To add one, train with --paths.init_tok2vec"
+    )
+    assert "spacy train" in steps and "contrastive pretrain" not in steps
+    assert stage_one(choose(system=system), path) in " ".join(more.split())
 
 
 def test_next_steps_without_stage_one_and_on_a_gpu(tmp_path):

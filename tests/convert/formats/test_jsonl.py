@@ -193,7 +193,7 @@ def test_offsets_are_found_out_from_names(tmp_path):
     notes = Notes()
     (record,) = read(FORMAT, lines(tmp_path / "a.jsonl", value), notes)
     assert spans(record) == [("東京都", "L")]
-    assert "ends are inclusive (1 of 1 spans have their given text)" in notes.decisions[0]
+    assert "ends are inclusive (1 of 1 spans looked at have their given text)" in notes.decisions[0]
 
 
 def test_units_may_show_late(tmp_path):

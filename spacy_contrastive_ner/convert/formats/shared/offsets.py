@@ -151,7 +151,7 @@ class Verdict(NamedTuple):
 
     def __str__(self) -> str:
         how = "have their given text" if self.by_surface else "begin and end where words do"
-        text = f"{self.reading} ({self.fitting} of {self.total} spans {how})"
+        text = f"{self.reading} ({self.fitting} of {self.total} spans looked at {how})"
         if self.rival is None:
             return text
         return f"{text}; {self.apart[1]} would only if {self.rival}, too few to go by"
