@@ -23,7 +23,6 @@ MISALIGNED = "cuts a token of the pipeline"
 # What to do about each kind of loss.
 WAYS_OUT = {
     MISALIGNED: "Correct its offsets, or use a tokenizer that splits there",
-    NO_ROOM: 'Raise max_layers (at most 3), or with joint heads use heads = "per_label"',
     TOO_WIDE: "Raise max_width or coverage in [components.{name}.model]",
     NO_LABEL: "Add the label with add_label(), or to the labels in [initialize.components.{name}]",
     TWICE: "Nothing need be done",
@@ -179,12 +178,29 @@ def require_labels_of_thresholds(
         )
 
 
+def way_to_layers(model: Model, max_layers: int) -> str:
+    """RETURNS (str): What to do about entities for which no layer is left. What `max_layers` says
+    does not matter to joint heads.
+    """
+    layouts = [node.attrs["layout"] for node in model.walk() if "layout" in node.attrs]
+    if any(layout["heads"] == "joint" for layout in layouts):
+        return 'Use heads = "per_label" for the tagger of [components.{name}.model]'
+    if max_layers >= MAX_LAYERS:
+        return (
+            f"{MAX_LAYERS} layers are the most a label can have; if it has fewer, initialize anew"
+        )
+    return (
+        f"Raise max_layers in [components.{{name}}], at most to {MAX_LAYERS}, and initialize anew"
+    )
+
+
 def report_lost(
     name: str,
     gold: Sequence[Gold],
     lost: Sequence[Lost],
     docs: Sequence[Doc],
     told: Set[Tuple[str, str]],
+    way_to_layers: str,
 ) -> None:
     """Warn about gold entities that training does not see, for each reason and label once.
 
@@ -193,6 +209,7 @@ def report_lost(
     lost (Sequence[Lost]): What the model cannot hold.
     docs (Sequence[Doc]): The documents.
     told (Set[Tuple[str, str]]): The reasons and labels that were warned about, which is added to.
+    way_to_layers (str): What to do about entities for which no layer is left.
     """
     rows: List[Tuple[str, str, str]] = [
         (MISALIGNED, span.label_, span.text) for doc in gold for span in doc.misaligned
@@ -207,14 +224,15 @@ def report_lost(
             examples.setdefault(reason, f"{text[:60]!r} ({label or 'no label'})")
     told.update((reason, label) for reason, label, _ in rows)
     total = sum(len(doc.spans) + len(doc.misaligned) for doc in gold)
+    ways = {**WAYS_OUT, NO_ROOM: way_to_layers}
     for reason, by_label in counts.items():
         each = ", ".join(f"{label} {n}" for label, n in by_label.most_common())
         fate = "learned in parts only" if reason in IN_PARTS else "left out of training"
         warnings.warn(
             f"[{name}] {sum(by_label.values())} of {total} gold entities are {fate} "
             f"({reason}): {each}. For example {examples[reason]}. "
-            f"{WAYS_OUT[reason].format(name=name)}.",
-            stacklevel=3,
+            f"{ways[reason].format(name=name)}.",
+            stacklevel=4,
         )
 
 

@@ -1,5 +1,6 @@
 """The trainable pipe `contrastive_ner`: nested and flat entities, with probabilities."""
 
+from copy import deepcopy
 from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from spacy.errors import Errors
@@ -15,22 +16,20 @@ from .checks import (
     Labels,
     check_layers,
     layers_of_labels,
-    report_lost,
     require_annotation,
     require_finite,
     require_known_labels,
     require_labels,
-    require_labels_of_thresholds,
     require_own_encoder,
-    require_whole_model,
 )
+from .encoders import require_fitting_weights
 from .evaluation.scoring import score
 from .given_spans import GivenSpans
 from .memory import keep_freed_memory
 from .remembering import Remembering
-from .settings import DEFAULT_SPANS_KEY, DEFAULTS, check_settings, overridden
+from .saving import Saving
+from .settings import DEFAULT_SPANS_KEY, DEFAULTS
 from .teaching import Teaching
-from .tracks.decoding import DECODERS
 from .tuning import Tuning
 
 
@@ -81,7 +80,7 @@ def make_contrastive_ner(
     )
 
 
-class ContrastiveNER(GivenSpans, Teaching, Remembering, Tuning):
+class ContrastiveNER(GivenSpans, Teaching, Remembering, Tuning, Saving):
     """Recognises nested, overlapping and flat entities and gives each its probability."""
 
     def __init__(
@@ -122,15 +121,7 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering, Tuning):
             none of the pipe's. Entities that are annotated there still count.
         scorer (Optional[Callable]): The scoring method.
         """
-        check_settings(
-            name,
-            spans_key=spans_key,
-            decoder=decoder,
-            decoders=model.attrs.get("decoders", DECODERS),
-            threshold=threshold,
-            thresholds=thresholds or {},
-            max_layers=max_layers,
-        )
+        thresholds = {} if thresholds is None else thresholds
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -141,14 +132,15 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering, Tuning):
             "overwrite_ents": overwrite_ents,
             "decoder": decoder,
             "threshold": threshold,
-            "thresholds": dict(thresholds or {}),
+            "thresholds": dict(thresholds) if isinstance(thresholds, dict) else thresholds,
             "max_layers": max_layers,
             "missing_key": missing_key,
         }
+        self._check_settings()
         # What the config says, so that `from_disk` can tell an override from a tuned setting.
-        self.cfg["configured"] = dict(self.cfg)
+        self.cfg["configured"] = deepcopy(self.cfg)
         self._rehearsal_model: Optional[Model[List[Doc], Ragged]] = None
-        # The losses of gold entities that were warned about, by reason and label.
+        # What was warned about: losses of gold entities, by reason and label, and others.
         self._told: Set[Tuple[str, str]] = set()
         keep_freed_memory()
 
@@ -203,6 +195,7 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering, Tuning):
         RETURNS (Optional[Ragged]): The scores, or None if there is nothing to score.
         """
         docs = list(docs)
+        self._check_settings()
         if not self.labels:
             raise ValueError(
                 f"[{self.name}] The component has no labels. Train it, or add labels with "
@@ -210,6 +203,7 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering, Tuning):
             )
         if not any(len(doc) for doc in docs):
             return None
+        self._warn_of_unseen(docs)
         scores = self.model.predict(docs)
         require_finite(self.name, "scores", float(scores.dataXd.sum()))
         return scores
@@ -243,8 +237,7 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering, Tuning):
         loss, d_scores, lost = self.model.attrs["learn"](self.model, gold, scores)
         require_finite(self.name, "loss and transitions", loss)
         if lost or any(doc.misaligned for doc in gold):
-            docs = [example.predicted for example in examples]
-            report_lost(self.name, gold, lost, docs, self._told)
+            self._report_lost(gold, lost, [example.predicted for example in examples], self._told)
         return loss, d_scores
 
     def rehearse(
@@ -309,7 +302,7 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering, Tuning):
             require_annotation(self.name, examples, self.key)
         lost = self.model.attrs["fit"](self.model, gold, given, self.cfg["max_layers"])
         require_labels(self.name, self.key, self.labels)
-        require_labels_of_thresholds(self.name, self.cfg["thresholds"], self.labels)
+        self._check_settings()
         for label in self.labels:
             self.vocab.strings.add(label)
         docs = [example.predicted for example in examples]
@@ -317,41 +310,8 @@ class ContrastiveNER(GivenSpans, Teaching, Remembering, Tuning):
             make_doc = self._make_doc if nlp is None else nlp.make_doc
             self.model.attrs["prepare"](self.model, docs, gold, make_doc)
         self._told.clear()
-        report_lost(self.name, gold, lost, docs, self._told)
+        self._report_lost(gold, lost, docs, self._told)
         require_known_labels(self.name, gold, lost)
         sample = [doc for doc in docs if len(doc)][:10]
         self.model.initialize(X=sample or [Doc(self.vocab, words=["x"])])
-
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "ContrastiveNER":
-        """Load the component from bytes, with its settings as they were saved.
-
-        bytes_data (bytes): What `to_bytes` returned.
-        exclude (Iterable[str]): Names of fields to leave out.
-        RETURNS (ContrastiveNER): The component.
-        """
-        super().from_bytes(bytes_data, exclude=exclude)
-        require_whole_model(self.name, self.model)
-        return self
-
-    def from_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> "ContrastiveNER":
-        """Load the component from disk. Settings that were overridden, as in
-        `spacy.load(path, config={"components": {"contrastive_ner": {"threshold": 0.3}}})`, stay
-        overridden; all others are as they were saved.
-
-        path (str / Path): A directory.
-        exclude (Iterable[str]): Names of fields to leave out.
-        RETURNS (ContrastiveNER): The component.
-        """
-        configured = self.cfg["configured"]
-        try:
-            super().from_disk(path, exclude=exclude)
-        except Exception as error:
-            raise ValueError(
-                f"[{self.name}] Cannot load the component from {path}: {error}. The folder is "
-                "damaged, or belongs to a pipeline with another config."
-            ) from error
-        self.cfg.update(overridden(configured, saved=self.cfg["configured"]))
-        self.cfg["configured"] = configured
-        require_whole_model(self.name, self.model)
-        require_labels_of_thresholds(self.name, self.cfg["thresholds"], self.labels)
-        return self
+        require_fitting_weights(self.name, nlp)

@@ -25,9 +25,12 @@ def write_atomically(path: Union[str, Path], data: bytes) -> None:
             os.fsync(file.fileno())
         os.chmod(name, 0o644)
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
         for folder in new:
             with suppress(OSError):
                 folder.rmdir()
+        if isinstance(error, OSError) and error.errno:
+            # Which file it was, as the system names none, or the one beside it.
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise

@@ -39,6 +39,7 @@ class GivenSpans(PipePart):
         values = numpy.zeros((len(every), len(self.labels)))
         if len(every) and self.labels:
             distinct, place = numpy.unique(every, axis=0, return_inverse=True)
+            self._warn_of_unseen(docs)
             rows = self.model.predict(list(docs))
             lengths = [len(doc) for doc in docs]
             found = self.model.attrs["type"](self.model, lengths, rows, Proposals(*distinct.T))
@@ -56,6 +57,7 @@ class GivenSpans(PipePart):
             return None
         found: List[List[Tuple[int, int]]] = [[] for _ in docs]
         if any(len(doc) for doc in docs):
+            self._warn_of_unseen(docs)
             lengths = [len(doc) for doc in docs]
             some = self.model.attrs["propose"](self.model, lengths, self.model.predict(list(docs)))
             for i, start, end in zip(*(column.tolist() for column in some)):

@@ -1,19 +1,29 @@
 """What every part of the pipe relies on: its labels, how it reads gold annotation, what it recognises."""
 
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+import warnings
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy
 from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.types import Ragged
 
 from .annotations import Gold, read_gold
+from .checks import report_lost, require_labels_of_thresholds, way_to_layers
 from .evaluation.evaluate import touches
-from .tracks import Found, Threshold
+from .models.listeners import find_listeners, find_unseen, name_encoder, require_rows
+from .settings import check_settings
+from .tracks import Found, Lost, Threshold
+from .tracks.decoding import DECODERS
 
 # So many documents are predicted at once.
 BLOCK = 64
+
+# What is told only once, beside the losses of gold entities.
+UNSEEN = ("documents that a shared encoder has not seen", "")
 
 # Document, first token, the one after the last, place of the label.
 Place = Tuple[int, int, int, int]
@@ -79,6 +89,7 @@ class PipePart(TrainablePipe):
     vocab: Vocab
     model: Any
     cfg: Dict[str, Any]
+    _told: Set[Tuple[str, str]]
 
     @property
     def key(self) -> str:
@@ -93,6 +104,48 @@ class PipePart(TrainablePipe):
     def _gold(self, example: Example) -> Gold:
         return read_gold(example, self.key, self.cfg["missing_key"])
 
+    @contextmanager
+    def _naming_itself(self) -> Iterator[None]:
+        """Have errors of the model say whose they are."""
+        try:
+            yield
+        except ValueError as error:
+            raise ValueError(f"[{self.name}] {error}") from error
+
+    def _check_settings(self) -> None:
+        """Stop if a setting cannot be meant, as `cfg` may have been changed by hand."""
+        check_settings(self.name, self.cfg, self.model.attrs.get("decoders", DECODERS))
+        if self.labels:
+            require_labels_of_thresholds(self.name, self.cfg["thresholds"], self.labels)
+
+    def _warn_of_unseen(self, docs: Sequence[Doc]) -> None:
+        """Warn once about documents that a shared encoder has not seen: spaCy goes on with zeros."""
+        if UNSEEN in self._told:
+            return
+        for listener in find_listeners(self.model):
+            if find_unseen(listener, docs) is not None:
+                self._told.add(UNSEEN)
+                name = name_encoder(listener)
+                warnings.warn(
+                    f"[{self.name}] The encoder that it shares ({name!r}) did not run on these documents, so "
+                    "that nothing can be found. Enable it before this pipe, or give the pipe its own, in the "
+                    f"pipeline that has both: nlp.replace_listeners({name!r}, {self.name!r}, "
+                    "['model.tok2vec']).",
+                    stacklevel=3,
+                )
+                return
+
+    def _report_lost(
+        self,
+        gold: Sequence[Gold],
+        lost: Sequence[Lost],
+        docs: Sequence[Doc],
+        told: Set[Tuple[str, str]],
+    ) -> None:
+        """Warn about gold entities that are not learned, see `report_lost`."""
+        way = way_to_layers(self.model, self.cfg["max_layers"])
+        report_lost(self.name, gold, lost, docs, told, way)
+
     def _find(
         self, lengths: Sequence[int], scores: Ragged, threshold: Optional[float] = None
     ) -> Found:
@@ -103,13 +156,14 @@ class PipePart(TrainablePipe):
         every: Threshold = common
         if own:
             every = numpy.asarray([float(own.get(label, common)) for label in self.labels])
-        try:
+        with self._naming_itself():
             return self.model.attrs["find"](self.model, lengths, scores, self.cfg["decoder"], every)
-        except ValueError as error:
-            raise ValueError(f"[{self.name}] {error}") from error
 
     def _score(self, examples: Sequence[Example]) -> Iterator[Scored]:
         """Read examples and have the model score their predicted documents, some at a time."""
+        self._check_settings()
+        with self._naming_itself():
+            require_rows(self.model, [example.predicted for example in examples])
         for start in range(0, len(examples), BLOCK):
             some = examples[start : start + BLOCK]
             gold = [self._gold(example) for example in some]
@@ -118,8 +172,12 @@ class PipePart(TrainablePipe):
                 yield Scored(gold, self.model.predict(docs))
 
     def _require_group(self, examples: Sequence[Example], what: str) -> None:
-        """Stop if there is no annotation."""
+        """Stop if there are no examples, or no annotation."""
         key = self.key
+        if not examples:
+            raise ValueError(
+                f"[{self.name}] There are no examples {what}. Give some annotated documents."
+            )
         if not any(key in example.reference.spans for example in examples):
             raise ValueError(
                 f"[{self.name}] None of the {len(examples)} examples {what} has the span group "

@@ -2,13 +2,12 @@
 
 import warnings
 from itertools import product
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.training import Example, validate_examples
 from thinc.api import Optimizer
 
-from .checks import report_lost
 from .evaluation.thresholds import Tally, check_score
 from .layers.memory import is_filled
 from .models.filling import Remembered
@@ -26,8 +25,6 @@ SHARED = ("memory of a shared encoder", "")
 
 class Remembering(PipePart):
     """The part of the pipe that has to do with memory. Its settings are those of the layer `Memory`."""
-
-    _told: Set[Tuple[str, str]]
 
     @property
     def memory(self) -> Dict[str, Any]:
@@ -60,7 +57,7 @@ class Remembering(PipePart):
         told = self._ask_memory("remember", docs, gold, self.cfg["max_layers"], labels)
         for label in told.new_labels:
             self.vocab.strings.add(label)
-        report_lost(self.name, gold, told.lost, docs, set())
+        self._report_lost(gold, told.lost, docs, set())
         if told.left_out:
             each = ", ".join(f"{label or 'outside'} {n}" for label, n in told.left_out_of.items())
             warnings.warn(
@@ -174,7 +171,5 @@ class Remembering(PipePart):
             raise ValueError(
                 f"[{self.name}] The model has no memory: only the architectures {WITH_MEMORY} have one."
             )
-        try:
+        with self._naming_itself():
             return self.model.attrs[function](self.model, *args, **kwargs)
-        except ValueError as error:
-            raise ValueError(f"[{self.name}] {error}") from error

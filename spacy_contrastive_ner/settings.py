@@ -1,7 +1,8 @@
 """The settings of the pipe: defaults, what they can be, and which of them a config overrides."""
 
 import math
-from typing import Any, Dict, Sequence
+from numbers import Real
+from typing import Any, Dict, Optional, Sequence
 
 from thinc.api import Config
 
@@ -60,38 +61,64 @@ DEFAULTS: Dict[str, Any] = {
 }
 
 
-def check_settings(
-    name: str,
-    *,
-    spans_key: str,
-    decoder: str,
-    decoders: Sequence[str],
-    threshold: float,
-    thresholds: Dict[str, float],
-    max_layers: int,
-) -> None:
-    """Stop if a setting of the pipe cannot be meant, see `ContrastiveNER.__init__`.
+# What `pipe.cfg` holds, beside what the config said ("configured").
+NAMES = tuple(name for name in DEFAULTS if name not in ("model", "scorer"))
+
+
+def check_settings(name: str, settings: Dict[str, Any], decoders: Sequence[str]) -> None:
+    """Stop if the settings of the pipe cannot be meant, see `ContrastiveNER.__init__`.
 
     name (str): The name of the component.
+    settings (Dict[str, Any]): Its settings, all of them.
     decoders (Sequence[str]): The decoders that the model knows.
     """
-    if decoder not in decoders:
-        raise ValueError(
-            f"[{name}] decoder is {decoder!r}, but must be one of {', '.join(decoders)}."
-        )
-    if not 1 <= max_layers <= MAX_LAYERS:
-        raise ValueError(
-            f"[{name}] max_layers is {max_layers}, but must lie between 1 and {MAX_LAYERS}."
-        )
-    if not 0.0 <= threshold <= 1.0:
-        raise ValueError(f"[{name}] threshold is {threshold}, but must lie in [0, 1].")
-    for label, value in thresholds.items():
-        if not 0.0 <= value <= 1.0:
+    for given in settings:
+        if given not in (*NAMES, "configured"):
             raise ValueError(
-                f"[{name}] thresholds has {value} for {label!r}, but it must lie in [0, 1]."
+                f"[{name}] There is no setting {given!r} in cfg: there are {', '.join(NAMES)}."
             )
-    if not spans_key:
-        raise ValueError(f"[{name}] spans_key is empty. Name a key for doc.spans.")
+    for needed in NAMES:
+        if needed not in settings:
+            raise ValueError(
+                f"[{name}] The setting {needed!r} is gone from cfg. Set it, by default to "
+                f"{DEFAULTS[needed]!r}."
+            )
+        problem = _problem_of(needed, settings[needed], decoders)
+        if problem:
+            raise ValueError(f"[{name}] {problem}")
+
+
+def _problem_of(name: str, value: Any, decoders: Sequence[str]) -> Optional[str]:
+    """RETURNS (Optional[str]): What is wrong with a setting."""
+    wrong = None
+    if name == "spans_key" and not (isinstance(value, str) and value):
+        wrong = "it must be a key for doc.spans"
+    elif name == "missing_key" and not (value is None or isinstance(value, str)):
+        wrong = "it must be a key of doc.spans, or nothing"
+    elif name in ("set_ents", "overwrite_ents") and not isinstance(value, bool):
+        wrong = "it must be true or false"
+    elif name == "decoder" and value not in decoders:
+        wrong = f"it must be one of {', '.join(decoders)}"
+    elif name == "max_layers" and not (isinstance(value, int) and 1 <= value <= MAX_LAYERS):
+        wrong = f"it must be a number between 1 and {MAX_LAYERS}"
+    elif name == "threshold":
+        wrong = _problem_of_threshold(value)
+        if isinstance(value, dict):
+            wrong = "it must be one number for all labels: those of single labels go to thresholds"
+    elif name == "thresholds" and not isinstance(value, dict):
+        wrong = 'it must have a number for each label, as in {"PER": 0.6}: that of all is threshold'
+    elif name == "thresholds":
+        for label, number in value.items():
+            problem = _problem_of_threshold(number)
+            if problem:
+                return f"thresholds has {number!r} for {label!r}, but {problem}."
+    return wrong and f"{name} is {value!r}, but {wrong}."
+
+
+def _problem_of_threshold(value: Any) -> Optional[str]:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return "it must be a number"
+    return None if 0.0 <= float(value) <= 1.0 else "it must lie in [0, 1]"
 
 
 def overridden(configured: Dict[str, Any], saved: Dict[str, Any]) -> Dict[str, Any]:

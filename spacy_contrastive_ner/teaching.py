@@ -3,7 +3,7 @@
 from typing import Dict, Iterable, List, Optional
 
 from spacy.tokens import Doc, Span
-from spacy.training import Example
+from spacy.training import Example, validate_examples
 from spacy.util import get_lang_class
 
 from .pipe_part import PipePart
@@ -34,16 +34,19 @@ class Teaching(PipePart):
         the dev set, label by label. For the architecture BiEncoder; those of a tagger are posteriors
         of its model and have nothing to be fitted.
 
-        examples (Iterable[Example]): The examples, with predictions that went through the components
-            before this one.
+        examples (Iterable[Example]): The examples. If the encoder is shared with other pipes, their
+            predicted documents must have gone through it.
         RETURNS (Dict[str, int]): How many entities each label was fitted to.
         """
         if "calibrate" not in self.model.attrs:
             raise ValueError(f"[{self.name}] Only the architecture BiEncoder can be calibrated.")
         examples = list(examples)
+        validate_examples(examples, "ContrastiveNER.calibrate")
+        self._require_group(examples, "to calibrate with")
         gold = [self._gold(example) for example in examples]
         docs = [example.predicted for example in examples]
-        return self.model.attrs["calibrate"](self.model, docs, gold)
+        with self._naming_itself():
+            return self.model.attrs["calibrate"](self.model, docs, gold)
 
     def _make_doc(self, text: str) -> Doc:
         """Tokenize a text as the language does."""

@@ -4,6 +4,7 @@ They share no code with the package. Tags are numbered as everywhere: 0 is O, th
 each label.
 """
 
+import functools
 import itertools
 import math
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
@@ -334,20 +335,39 @@ Row = Tuple[int, int, frozenset, frozenset]
 def token_rows(docs, offsets, outside: str) -> List[Row]:
     """One token after the other. docs: (n_tokens, spans, missing). "" stands for outside."""
     names = {label for _, spans, _ in docs for _, _, label in spans}
+    every = names | {label for _, _, missing in docs for _, _, label in missing if label}
     rows: List[Row] = []
     for (n_tokens, spans, missing), offset in zip(docs, offsets):
         for token in range(n_tokens):
             labels = {label for start, end, label in spans if start <= token < end}
-            gaps = [label for start, end, label in missing if start <= token < end]
-            maybe = names if "" in gaps else names & set(gaps)
+            gaps = {label for start, end, label in missing if start <= token < end}
+            maybe = every if "" in gaps else gaps
             if not labels:
-                unknown = bool(gaps) and (maybe or "" in gaps) if outside == "query" else False
-                if outside == "ignore" or unknown or (outside == "negative" and maybe == names):
+                # Where anything is unknown it is not known to be outside; and what may have every
+                # label that there is differs from nothing.
+                unknown = bool(gaps) if outside == "query" else names <= maybe
+                if outside == "ignore" or unknown:
                     continue
                 labels = {""} if outside == "query" else set()
             at = offset + token
             rows.append((at, at + 1, frozenset(labels), frozenset(maybe)))
     return rows
+
+
+@functools.lru_cache(maxsize=None)
+def relation(one: frozenset, may_one: frozenset, other: frozenset, may_other: frozenset) -> str:
+    """How two rows relate, by trying all that may be true of them: "alike" if they share a label,
+    or have none, whatever is true; "unlike" if they never do; "" if that is unknown."""
+
+    def worlds(labels: frozenset, maybe: frozenset) -> List[frozenset]:
+        some = sorted(maybe - labels)
+        sizes = range(len(some) + 1)
+        return [labels | {*more} for n in sizes for more in itertools.combinations(some, n)]
+
+    found = {
+        bool(a & b) or not (a or b) for a in worlds(one, may_one) for b in worlds(other, may_other)
+    }
+    return "" if len(found) == 2 else "alike" if True in found else "unlike"
 
 
 def pool(tokens: numpy.ndarray, starts: Sequence[int], ends: Sequence[int]) -> numpy.ndarray:

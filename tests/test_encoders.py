@@ -5,6 +5,9 @@ import pytest
 import spacy
 from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Span
+from thinc.api import Linear, Model, chain
+
+from spacy_contrastive_ner.encoders import require_no_listener
 
 from .util import (
     POOLING,
@@ -311,3 +314,31 @@ def test_inline_transformer(bert, tmp_path):
     train(nlp)
     require_memorised(nlp)
     require_same_after_saving(nlp, tmp_path)
+
+
+def layer_of(kind, upstream):
+    """A layer of a type of this name, as spaCy's listeners are."""
+    layer = type(kind, (Model,), {})(kind, forward=None)
+    layer.upstream_name = upstream
+    return layer
+
+
+@pytest.mark.parametrize(
+    "kind, upstream, name",
+    [
+        ("Tok2VecListener", "*", "tok2vec"),
+        ("Tok2VecListener", "mine", "mine"),
+        ("TransformerListener", "*", "transformer"),
+        ("LastTransformerLayerListener", "*", "transformer"),
+        ("TransformerListener", None, "transformer"),
+    ],
+)
+def test_listeners(kind, upstream, name):
+    with pytest.raises(ValueError) as error:
+        require_no_listener(chain(Linear(), layer_of(kind, upstream)))
+    assert f"is a {kind}" in str(error.value)
+    assert f'Write component = "{name}" and layer = ""' in str(error.value)
+
+
+def test_no_listeners():
+    require_no_listener(chain(Linear(), layer_of("TransformerModel", "*")))

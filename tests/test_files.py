@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 
@@ -33,6 +34,20 @@ def test_an_error_midway_leaves_the_old_file(tmp_path, monkeypatch, step, error)
             write_atomically(tmp_path / "some" / "folder" / "weights.bin", b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["weights.bin"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_an_error_names_the_file(tmp_path, monkeypatch, step):
+    """The system names none, or the one beside it."""
+
+    def fail(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), *args[:1])
+
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(OSError, match="No space left") as error:
+        write_atomically(tmp_path / "weights.bin", b"new")
+    assert error.value.filename == str(tmp_path / "weights.bin")
+    assert error.value.errno == errno.ENOSPC
 
 
 def test_readers_see_the_old_file_or_the_new_one(tmp_path, monkeypatch):

@@ -134,6 +134,9 @@ def test_shared_encoder():
     with pytest.raises(ValueError, match="did not go through the encoder"):
         pipe.remember(make_examples(nlp))
     assert pipe.remember(examples).tokens == 19
+    with pytest.raises(ValueError, match="did not go through the encoder"):
+        pipe.tune_memory(make_examples(nlp))
+    assert pipe.tune_memory(examples)
     assert isinstance(found(predict(nlp, TEXTS[0][0])), list)
     optimizer = nlp.resume_training()
     with pytest.warns(UserWarning, match="vectors of an encoder that is shared with other") as told:

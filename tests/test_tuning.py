@@ -10,7 +10,7 @@ from spacy_contrastive_ner.evaluation.thresholds import TRIED
 
 from .models.test_bi_encoder import make as make_bi_encoder
 from .models.test_span_typer import make as make_span_typer
-from .util import TEXTS, found, make_examples, make_pipeline, predict, train
+from .util import TEXTS, TOK2VEC, found, make_examples, make_pipeline, predict, train
 
 NAME = "contrastive_ner"
 # Like what was trained, and unlike.
@@ -149,6 +149,21 @@ def test_bi_encoder(decoder):
     assert tuned.after == pytest.approx(max(expected))
 
 
+def test_shared_encoder():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": TOK2VEC})
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
+    pipe = nlp.add_pipe(NAME, config={"model": {"tok2vec": listener}})
+    train(nlp, steps=5)
+    examples = make_examples(nlp, OTHERS)
+    with pytest.raises(ValueError, match=r"'the Ministry .*did not go through the encoder"):
+        pipe.tune_threshold(examples)
+    assert pipe.cfg["threshold"] == 0.35
+    for example in examples:
+        nlp.get_pipe("tok2vec")(example.predicted)
+    assert pipe.tune_threshold(examples).after == pytest.approx(all_scores(nlp)[f"{NAME}_f"])
+
+
 def test_saving(little, tmp_path):
     nlp, pipe = little
     tuned = pipe.tune_threshold(make_examples(nlp, OTHERS))
@@ -181,6 +196,8 @@ def test_bad_input(little):
         ValueError, match="None of the 5 examples to choose by has the span group 'sc'"
     ):
         pipe.tune_threshold(make_examples(nlp, OTHERS, key="other"))
+    with pytest.raises(ValueError, match="There are no examples to choose by"):
+        pipe.tune_threshold([])
     for some in ([("nothing happened", [])], [("Anna left", [(0, 1, "DOG")])]):
         with pytest.raises(ValueError, match="nothing to choose by: none of the 1 examples holds"):
             pipe.tune_threshold(make_examples(nlp, some))

@@ -1,5 +1,7 @@
 import math
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Dict, List, Optional
 
 import typer
@@ -16,6 +18,8 @@ from spacy.util import load_config
 from thinc.api import Config
 from wasabi import Printer
 
+from ..convert.output import explain as explain_file
+from ..files import write_atomically
 from ..pretraining.checkpoint import NAME as CHECKPOINT
 from ..pretraining.driver import Run
 from ..pretraining.export import check_export, export_transformer
@@ -91,8 +95,8 @@ def pretrain_cli(
     loss, how often the nearest neighbours of a token have its label, how well
     labels are set apart (silhouette), and how many dimensions are in use (rank).
     Ctrl-C, or being asked to end (SIGTERM), saves and stops with exit code 130
-    (143); --resume goes on from there. Settings can be overridden:
-    --pretraining.max_epochs 10
+    (143), and so does a lost terminal (129); --resume goes on from there.
+    Settings can be overridden: --pretraining.max_epochs 10
     """
     try:
         overrides = parse_config_overrides(ctx.args)
@@ -110,7 +114,7 @@ def pretrain_cli(
         run = _make(config, output_dir, use_gpu, settings)
         if export is not None:
             check_export(run.model.get_ref("tok2vec"), export)
-        _start(run, raw, resume, force)
+        _start(run, raw, resume)
         run.show(Printer(no_print=silent), silent)
         if run.stopped and not run.finished:
             raise typer.Exit(128 + run.stopped)
@@ -120,7 +124,7 @@ def pretrain_cli(
         Printer().fail("Pretraining failed", str(error), exits=1)
     except OSError as error:
         intact = "What was saved before is whole." if (output_dir / CHECKPOINT).exists() else ""
-        text = f"{str(error).rstrip('.')}. {intact}"
+        text = f"{explain_file(error, str(output_dir))} {intact}"
         Printer().fail("Pretraining failed", text.strip(), exits=1)
 
 
@@ -165,18 +169,17 @@ def _check_output(output: Path, resume: bool, force: bool) -> None:
         )
 
 
-def _start(run: "ShownRun", raw: Config, resume: bool, force: bool) -> None:
+def _start(run: "ShownRun", raw: Config, resume: bool) -> None:
     """Read the corpus, and begin the run, or bring it to where it was interrupted."""
     if resume:
         run.resume()
     run.survey()
-    if force:
-        for pattern in (CHECKPOINT, "model*.bin", "log.jsonl"):
-            for path in run.output.glob(pattern):
-                path.unlink()
+    run.output.mkdir(parents=True, exist_ok=True)
+    # Where nothing can be written is known now, and not after the first epoch.
+    with NamedTemporaryFile(dir=run.output, prefix=".", suffix=".part"):
+        pass
     if not resume:
-        run.output.mkdir(parents=True, exist_ok=True)
-        raw.to_disk(run.output / "config.cfg")
+        run.raw = raw
 
 
 def _export(run: "ShownRun", folder: Path, silent: bool) -> None:
@@ -185,9 +188,20 @@ def _export(run: "ShownRun", folder: Path, silent: bool) -> None:
 
 
 class ShownRun(Run):
-    """A run that shows how it goes."""
+    """A run that shows how it goes.
+
+    raw (Optional[Config]): The config, if it is still to be saved: with the first weights, as it
+        replaces that of a run in whose place this one was begun.
+    """
 
     bar: Any = None
+    raw: Optional[Config] = None
+
+    def save(self) -> None:
+        super().save()
+        if self.raw is not None:
+            write_atomically(self.output / "config.cfg", self.raw.to_bytes())
+            self.raw = None
 
     def show(self, msg: Printer, silent: bool) -> None:
         """Run, with a progress bar and a row for each epoch.
@@ -216,7 +230,9 @@ class ShownRun(Run):
                     msg.row(row_of(progress.log[epoch]), widths=WIDTHS, aligns=ALIGNS)
                     if progress.log[epoch].get("collapsed"):
                         msg.warn(progress.log[epoch]["collapsed"])
-        self._tell_end(msg)
+        # After a signal the terminal may be gone.
+        with suppress(OSError) if self.stopped else nullcontext():
+            self._tell_end(msg)
 
     def _tell_end(self, msg: Printer) -> None:
         """Say why there are no more epochs, and where the weights are."""
@@ -228,7 +244,7 @@ class ShownRun(Run):
             )
         elif progress.epoch < max_epochs:
             msg.good(
-                f"{self.patience} epochs brought nothing better than epoch {progress.best + 1}"
+                f"{progress.patience} epochs brought nothing better than epoch {progress.best + 1}"
             )
         else:
             msg.good(f"All {max_epochs} epochs are done")

@@ -4,7 +4,7 @@ import itertools
 import random
 import warnings
 from collections import Counter
-from typing import Callable, Dict, Iterable, Iterator, List, Sequence, TypeVar, Union
+from typing import Callable, Dict, Iterable, Iterator, List, Sequence, Set, TypeVar, Union
 
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -51,7 +51,7 @@ class BalancedBatcher:
     """Batches the documents of an epoch. The settings are those of `make_balanced_batcher`.
 
     All documents are visited, those with rare labels several times. A batch has documents of one
-    label space only. What it has to tell about the data it tells once, as a warning.
+    label space only, and no two copies of one document. What it has to tell about the data it tells once, as a warning.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class BalancedBatcher:
 
     def __call__(self, items: Iterable[ItemT]) -> Iterator[List[ItemT]]:
         """Batch one epoch. All of its documents are taken into memory. The mark `last` is moved to
-        a document of the last batch that is in no other.
+        a document of the last batch that is in no other, or to a copy.
 
         items (Iterable[ItemT]): Examples or documents.
         YIELDS (List[ItemT]): The batches.
@@ -112,15 +112,18 @@ class BalancedBatcher:
         self._tell_unpaired(docs, composers)
         sizes = _sizes(self.size)
         open_spaces = list(composers)
+        visited: Set[int] = set()
         while open_spaces:
-            left = [composers[space].left for space in open_spaces]
+            left = [max(1, composers[space].left) for space in open_spaces]
             (space,) = rng.choices(open_spaces, weights=left)
             batch = [places[space][i] for i in composers[space].compose(next(sizes))]
-            open_spaces = [space for space in open_spaces if composers[space].left]
+            open_spaces = [space for space in open_spaces if not composers[space].done]
             chosen = [items[i] for i in batch]
             if not open_spaces:
-                chosen[0] = _marked_last(chosen[0], docs)
+                again = batch[0] in visited or sum(doc is docs[batch[0]] for doc in docs) > 1
+                chosen[0] = _marked_last(chosen[0], again)
                 self._tell_forced(composers)
+            visited.update(batch)
             yield chosen
 
     def _composer(
@@ -129,6 +132,7 @@ class BalancedBatcher:
         return Composer(
             [len(items[i]) for i in indices],
             [self._count(docs[i]) for i in indices],
+            sources=[get_mark(docs[i]).source or id(docs[i]) for i in indices],
             mentions=self.mentions,
             labels=self.labels,
             share=self.share,
@@ -194,10 +198,10 @@ def _reference(item: Union[Doc, Example]) -> Doc:
     return item if isinstance(item, Doc) else item.reference
 
 
-def _marked_last(item: ItemT, docs: List[Doc]) -> ItemT:
-    """Mark a document as the last one; a copy of it, if it was handed over more than once."""
+def _marked_last(item: ItemT, again: bool) -> ItemT:
+    """Mark a document as the last one; a copy of it, if it was handed over before."""
     doc = _reference(item)
-    if sum(1 for other in docs if other is doc) > 1:
+    if again:
         doc = doc.copy()
         item = doc if isinstance(item, Doc) else Example(item.predicted.copy(), doc)
     set_mark(doc, get_mark(doc)._replace(last=True))

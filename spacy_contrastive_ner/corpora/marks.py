@@ -15,6 +15,9 @@ class Mark(NamedTuple):
     epoch (int): The number of the epoch, from 0.
     last (bool): Whether it is the last document of the epoch, or one of its last batch.
     number (int): The number of the visit within the epoch, from 0.
+    source (str): What was read: the corpus, the number of the document in it, and of its piece.
+        Copies and variants of a document have the same, and are never compared with each other;
+        "" if it is not known.
     """
 
     corpus: str = ""
@@ -22,6 +25,7 @@ class Mark(NamedTuple):
     epoch: int = 0
     last: bool = False
     number: int = 0
+    source: str = ""
 
 
 def get_mark(doc: Doc) -> Mark:

@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
+from ..encoders import require_encoder_while_pretrained
 from .cutting import Losses, cut
 from .marks import Mark, get_mark, set_mark
 from .sources import read_docs, require_path
@@ -105,14 +106,15 @@ class Corpus:
         nlp (Language): The pipeline, whose tokenizer makes the documents to be predicted.
         YIELDS (Example): The examples. Their references are marked: see `Mark`.
         """
+        require_encoder_while_pretrained(nlp)
         epoch = self.epoch
         self.epoch += 1
         held: Optional[Example] = None
         visits = self._visits(nlp.vocab, epoch)
-        for number, (name, doc) in enumerate(visits):
+        for number, doc in enumerate(visits):
             # An augmenter may want to know, too.
-            set_mark(doc, Mark(name, self.spaces[name], epoch, number=number))
-        for mark, example in self._examples(nlp, [doc for _, doc in visits]):
+            set_mark(doc, get_mark(doc)._replace(epoch=epoch, number=number))
+        for mark, example in self._examples(nlp, visits):
             if held is not None:
                 yield held
             set_mark(example.reference, mark)
@@ -121,12 +123,12 @@ class Corpus:
             set_mark(held.reference, mark._replace(last=True))
             yield held
 
-    def _visits(self, vocab: Vocab, epoch: int) -> List[Tuple[str, Doc]]:
+    def _visits(self, vocab: Vocab, epoch: int) -> List[Doc]:
         """Draw which documents an epoch visits, and in which order. A document that is visited
         again is a copy, so that what is done to one visit leaves the others alone."""
         rng = random.Random(f"{self.seed}-{epoch}")
         corpora = self._read(vocab)
-        visits: List[Tuple[str, Doc]] = []
+        visits: List[Doc] = []
         for name, docs in corpora.items():
             passes, part = divmod(float(self.weights[name]), 1.0)
             # Rounded up or down at random, so that over the epochs the weight is met exactly.
@@ -134,18 +136,18 @@ class Corpus:
             order = [*list(range(len(docs))) * int(passes), *sorted(again)]
             seen = set()
             for i in order:
-                visits.extend((name, doc.copy() if i in seen else doc) for doc in docs[i])
+                visits.extend(doc.copy() if i in seen else doc for doc in docs[i])
                 seen.add(i)
         if not visits:
             # Small weights on few documents: an epoch without any would end training.
-            name = rng.choice(list(corpora))
-            visits = [(name, doc) for doc in rng.choice(corpora[name])]
+            visits = list(rng.choice(corpora[rng.choice(list(corpora))]))
         if self.shuffle:
             rng.shuffle(visits)
         return visits
 
     def _read(self, vocab: Vocab) -> Dict[str, List[List[Doc]]]:
-        """Read the corpora whose weight is not 0, each document as a list of its pieces."""
+        """Read the corpora whose weight is not 0, each document as a list of its pieces. They are
+        marked, and so are their copies."""
         losses = Losses()
         corpora: Dict[str, List[List[Doc]]] = {}
         for name, path in self.paths.items():
@@ -159,6 +161,9 @@ class Corpus:
                     corpora[name].append(pieces.docs)
                 else:
                     corpora[name].append([doc])
+            for i, docs in enumerate(corpora[name]):
+                for j, doc in enumerate(docs):
+                    set_mark(doc, Mark(name, self.spaces[name], source=f"{name}:{i}:{j}"))
         messages = (
             losses.message(self.max_length, self.missing_key),
             losses.parted_message(self.max_length),

@@ -4,6 +4,8 @@ from typing import Any, Callable, Optional, Tuple
 from thinc.api import Ops
 from thinc.types import ArrayXd, Floats1d, Floats2d, Floats3d
 
+from .checks import require_positive, require_weight
+
 SCOPES = ("token", "batch")
 
 # The score of a tag that cannot be. Finite, so that its difference from others is no NaN.
@@ -30,11 +32,8 @@ def make_cross_entropy_dice(
     """
     if scope not in SCOPES:
         raise ValueError(f"scope is {scope!r}, but must be one of {', '.join(SCOPES)}.")
-    if alpha < 0 or beta < 0 or gamma <= 0:
-        raise ValueError(
-            f"alpha is {alpha}, beta {beta} and gamma {gamma}, but the weights must not be "
-            "negative and gamma must be positive."
-        )
+    require_weight(alpha=alpha, beta=beta)
+    require_positive(gamma=gamma)
     if not 0.0 <= label_smoothing < 1.0:
         raise ValueError(f"label_smoothing is {label_smoothing}, but must lie in [0, 1).")
     return partial(

@@ -4,6 +4,7 @@ from typing import Any, Optional, Tuple
 from thinc.api import Ops
 from thinc.types import ArrayXd, Floats2d
 
+from .checks import require_positive
 from .pairs import PairLoss, compare, masked_softmax, prepare
 
 
@@ -15,8 +16,7 @@ def make_gaussian_kl(width: Optional[int] = None, temperature: float = 1.0) -> P
     temperature (float): Divides the distances.
     RETURNS (PairLoss): The loss.
     """
-    if temperature <= 0:
-        raise ValueError(f"temperature is {temperature}, but must be positive.")
+    require_positive(temperature=temperature)
     if width is not None and width < 1:
         raise ValueError(f"width is {width}, but must be at least 1.")
     return partial(gaussian_kl, width=width, temperature=temperature)
@@ -55,13 +55,14 @@ def gaussian_kl(
             f"The rows have {rows.shape[1]} columns, but GaussianKL needs {width or 'n'} means "
             f"and {width or 'n'} variances. Use GaussianProjection with the same width."
         )
-    m = relations.n_queries
-    n = max(1, m)
     if bool((rows[:, size:] <= 0).any()):
         raise ValueError(
             "GaussianKL was given variances that are not above 0. Set projection to "
             "GaussianProjection.v1 in [pretraining.objective]."
         )
+    m = n = relations.n_queries
+    if not n:
+        return xp.zeros((), dtype="float64"), xp.zeros_like(rows)
     # Only differences of means matter, and small means lose fewer digits.
     mean, var = rows[:, :size] - rows[:, :size].mean(axis=0, keepdims=True), rows[:, size:]
     left, right = as_products(xp, mean, var)

@@ -5,6 +5,7 @@ import numpy
 from thinc.api import Ops
 from thinc.types import ArrayXd, Floats2d
 
+from .checks import require_positive
 from .pairs import PairLoss, cosine_loss, masked_softmax, prepare
 
 REDUCTIONS = ("pairs", "labels")
@@ -18,8 +19,7 @@ def make_info_nce(temperature: float = 0.1, reduction: str = "pairs") -> PairLos
         pairs that share a label, summed over the labels, so that rare labels count as much.
     RETURNS (PairLoss): The loss.
     """
-    if temperature <= 0:
-        raise ValueError(f"temperature is {temperature}, but must be positive.")
+    require_positive(temperature=temperature)
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}, but must be one of {', '.join(REDUCTIONS)}.")
     return partial(info_nce, temperature=temperature, reduction=reduction)

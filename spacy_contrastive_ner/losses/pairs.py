@@ -160,14 +160,20 @@ def unit_rows(ops: Ops, rows: Floats2d) -> Tuple[Floats2d, Callable[[Floats2d], 
     RETURNS (Tuple[Floats2d, Callable]): The unit rows, and the way back for gradients.
     """
     xp = ops.xp
-    length = xp.sqrt((rows * rows).sum(axis=1, keepdims=True))
+    if not rows.size:
+        return rows, lambda d_unit: d_unit
+    # The squares of large entries are infinite, so a power of two is taken out, which costs no digit.
+    _, exponent = xp.frexp(xp.abs(rows).max(axis=1, keepdims=True))
+    down = xp.ldexp(xp.ones(exponent.shape, dtype=rows.dtype), -xp.maximum(exponent, 0))
+    unit = rows * down
+    length = xp.sqrt((unit * unit).sum(axis=1, keepdims=True))
     scale = (length > SHORT) / xp.maximum(length, SHORT)
     scale = scale.astype(rows.dtype)
-    unit = rows * scale
+    unit *= scale
 
     def backprop(d_unit: Floats2d) -> Floats2d:
         along = (d_unit * unit).sum(axis=1, keepdims=True)
-        return (d_unit - along * unit) * scale
+        return (d_unit - along * unit) * scale * down
 
     return unit, backprop
 

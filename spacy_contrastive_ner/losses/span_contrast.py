@@ -1,4 +1,5 @@
 from ..spans import Weights
+from .checks import require_weight
 
 
 def make_span_contrast(
@@ -20,9 +21,7 @@ def make_span_contrast(
     RETURNS (Weights): The weights.
     """
     weights = Weights(entities, thresholds, start, end, span, anchor)
-    for name, value in weights._asdict().items():
-        if value < 0:
-            raise ValueError(f"{name} is {value}, but a weight is not negative.")
+    require_weight(**weights._asdict())
     if not any((start, end, span, anchor)) or not (entities or thresholds):
         raise ValueError("All parts of the loss weigh nothing, so that nothing would be learned.")
     return weights

@@ -5,6 +5,7 @@ import numpy
 from thinc.api import Ops
 from thinc.types import ArrayXd, Floats2d
 
+from .checks import require_positive
 from .pairs import PairLoss, cosine_loss, masked_softmax, prepare
 
 
@@ -14,8 +15,7 @@ def make_supcon(temperature: float = 0.1) -> PairLoss:
     temperature (float): Divides the cosines.
     RETURNS (PairLoss): The loss.
     """
-    if temperature <= 0:
-        raise ValueError(f"temperature is {temperature}, but must be positive.")
+    require_positive(temperature=temperature)
     return partial(supcon, temperature=temperature)
 
 

@@ -9,6 +9,7 @@ from thinc.api import Model
 from .. import spans
 from ..annotations import Gold
 from .label_vectors import margins_of
+from .listeners import require_rows
 
 # Spans with lower margins are not looked at: an entity among them would be a wonder.
 LOWEST = -8.0
@@ -58,6 +59,7 @@ def calibrate(model: Model, docs: Sequence[Doc], gold: Sequence[Gold]) -> Dict[s
     RETURNS (Dict[str, int]): How many entities each label was fitted to; labels that are not named
         have too few, or margins that say nothing, and stay as they are.
     """
+    require_rows(model, docs)
     names = model.attrs["names"]
     margins: List[List[numpy.ndarray]] = [[] for _ in names]
     truths: List[List[numpy.ndarray]] = [[] for _ in names]

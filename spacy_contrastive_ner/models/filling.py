@@ -12,7 +12,7 @@ from ..annotations import Gold
 from ..layers.memory import UNKNOWN, is_filled
 from ..neighbours import choose_tokens, count_transitions, distances
 from ..tracks import Layout, Lost, Subwords
-from .listeners import has_listener
+from .listeners import require_rows
 from .memory import (
     describe_memory,
     fingerprint,
@@ -151,7 +151,7 @@ def _encode(model: Model, docs: Sequence[Doc]) -> Tuple[numpy.ndarray, Optional[
 
 def _encode_batch(model: Model, docs: List[Doc]) -> Tuple[List[numpy.ndarray], numpy.ndarray]:
     """The rows of each document, and how many each token has."""
-    encoder = model.get_ref("tok2vec")
+    require_rows(model, docs)
     counts = numpy.ones(sum(map(len, docs)), dtype="int64")
     if model.has_ref("pieces"):
         read = model.get_ref("pieces").predict(docs)
@@ -159,15 +159,7 @@ def _encode_batch(model: Model, docs: List[Doc]) -> Tuple[List[numpy.ndarray], n
         sizes = Subwords(counts, [len(doc) for doc in docs]).lengths
         parts = numpy.split(model.ops.to_numpy(read.dataXd), numpy.cumsum(sizes)[:-1])
     else:
-        parts = [model.ops.to_numpy(part) for part in encoder.predict(docs)]
-    if has_listener(encoder):
-        for part, doc in zip(parts, docs):
-            # Of blanks a transformer has no pieces, so that their rows are missing, or zeros, anyway.
-            if not part.any() and not all(token.is_space for token in doc):
-                raise ValueError(
-                    f"The document {doc.text[:60]!r} did not go through the encoder, which is shared "
-                    "with other pipes. Give examples whose predicted docs nlp() returned."
-                )
+        parts = [model.ops.to_numpy(part) for part in model.get_ref("tok2vec").predict(docs)]
     return parts, counts
 
 

@@ -24,7 +24,7 @@ from .label_vectors import (
     the_space,
     vectors_of,
 )
-from .listeners import has_listener
+from .listeners import has_listener, require_rows
 
 
 def prepare(
@@ -134,7 +134,7 @@ def _from_mentions(model: Model, label: str, mentions: Sequence[Span]) -> None:
                 f"{width}."
             )
     docs = list({id(span.doc): span.doc for span in mentions}.values())
-    _require_rows(model, docs)
+    require_rows(model, docs)
     vocab = docs[0].vocab
     current(model, vocab)
     # Other labels of this kind are made anew when the encoder changes; so is this one.
@@ -156,18 +156,6 @@ def _from_mentions(model: Model, label: str, mentions: Sequence[Span]) -> None:
     offset = _between(model, label, mentions)
     model.attrs["offsets"] = {**model.attrs["offsets"], label: offset}
     model.attrs["taught"] = sorted({*model.attrs["taught"], label})
-
-
-def _require_rows(model: Model, docs: Sequence[Doc]) -> None:
-    """Stop if a shared encoder has not seen a document: its rows would be zeros, in silence."""
-    encoder = model.get_ref("tok2vec")
-    if has_listener(encoder):
-        for rows, doc in zip(encoder.predict(list(docs)), docs):
-            if not rows.any():
-                raise ValueError(
-                    f"the document of an example, {doc.text[:60]!r}, did not go through the pipeline. "
-                    "Take examples from docs that nlp() returned."
-                )
 
 
 def _between(model: Model, label: str, mentions: Sequence[Span]) -> float:

@@ -63,3 +63,14 @@ def read_block(plain: Config, name: str) -> Any:
             f"{there or 'none in [corpora]'}."
         )
     return registry.resolve({"corpus": block})["corpus"]
+
+
+def require_epochs(n: int) -> None:
+    """Stop if there is nothing to do.
+
+    n (int): The setting max_epochs.
+    """
+    if n < 1:
+        raise ValueError(
+            f"[pretraining] max_epochs is {n}, so that nothing would be learned: set it to 1 or more."
+        )

@@ -2,7 +2,9 @@
 
 import random
 import sys
+from contextlib import contextmanager
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
@@ -14,13 +16,18 @@ from thinc.shims.pytorch import default_deserialize_torch_model, default_seriali
 from ..files import write_atomically
 from .model import PretrainModel
 
-VERSION = 1
+VERSION = 2
 NAME = "checkpoint.bin"
 MOMENTS = ("mom1", "mom2", "averages")
 COUNTS = ("nr_update", "last_seen")
+KEYS = ("progress", "parameters", "moments", "terms", "n_updates", "random")
 
 # Settings that may change between the first part of a run and the next.
 FREE = ("pretraining.max_epochs", "pretraining.n_save_every", "pretraining.n_save_epoch")
+
+
+# What pretraining uses of [initialize].
+INITIALIZE = ("vectors", "vocab_data", "lookups", "tokenizer")
 
 
 def save_checkpoint(
@@ -44,7 +51,6 @@ def save_checkpoint(
             if key in names
         }
     state = {
-        "version": VERSION,
         "progress": progress,
         "parameters": arrays,
         "moments": moments,
@@ -52,7 +58,13 @@ def save_checkpoint(
         "n_updates": model.n_updates,
         "random": get_random_state(),
     }
-    write_atomically(folder / NAME, srsly.msgpack_dumps(state))
+    data = srsly.msgpack_dumps(state)
+    whole = {"version": VERSION, "digest": _digest(data), "state": data}
+    write_atomically(folder / NAME, srsly.msgpack_dumps(whole))
+
+
+def _digest(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()
 
 
 def load_checkpoint(folder: Path) -> Dict[str, Any]:
@@ -66,20 +78,33 @@ def load_checkpoint(folder: Path) -> Dict[str, Any]:
         raise ValueError(
             f"There is nothing to resume in {folder}: it has no {NAME}. Start without --resume."
         )
+    data = path.read_bytes()
     try:
-        state = srsly.msgpack_loads(path.read_bytes())
-        version = state["version"]
+        whole = srsly.msgpack_loads(data)
+        version = whole["version"]
     except Exception as error:
-        raise ValueError(
-            f"{path} is damaged and cannot be resumed from ({error}). The weights beside it may "
-            "still be of use; start again in another folder."
-        ) from error
+        raise _damaged(path, str(error) or "it is empty") from error
     if version != VERSION:
         raise ValueError(
             f"{path} was written by another version of this package (format {version}, not "
             f"{VERSION}). Start again in another folder."
         )
+    if not isinstance(whole.get("state"), bytes):
+        raise _damaged(path, "it holds no state of a run")
+    if _digest(whole["state"]) != whole.get("digest"):
+        raise _damaged(path, "some of its bytes are not those that were written")
+    state = srsly.msgpack_loads(whole["state"])
+    lacking = [key for key in KEYS if key not in state]
+    if lacking:
+        raise _damaged(path, f"it lacks {', '.join(lacking)}")
     return state
+
+
+def _damaged(path: Path, problem: str) -> ValueError:
+    return ValueError(
+        f"{path} is damaged and cannot be resumed from ({problem.rstrip('.')}). The weights beside "
+        "it may still be of use; start again in another folder."
+    )
 
 
 def check_same_config(state: Dict[str, Any], config: Dict[str, Any], folder: Path) -> None:
@@ -107,6 +132,7 @@ def relevant_config(config: Dict[str, Any]) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): The settings that must not change when a run goes on."""
     some = {name: config.get(name) for name in ("nlp", "components", "corpora", "pretraining")}
     some["training"] = {"seed": config.get("training", {}).get("seed")}
+    some["initialize"] = {name: config.get("initialize", {}).get(name) for name in INITIALIZE}
     return _plain(some)
 
 
@@ -340,3 +366,16 @@ def set_random_state(state: Optional[Dict[str, Any]]) -> None:
     torch = sys.modules.get("torch")
     if "torch" in state and torch is not None:
         torch.set_rng_state(torch.from_numpy(numpy.array(state["torch"])))
+
+
+@contextmanager
+def same_chance() -> Iterator[None]:
+    """Let what is drawn inside be the same each time, and what is drawn afterwards be as if nothing
+    had been."""
+    state = get_random_state()
+    random.seed(0)
+    numpy.random.seed(0)
+    try:
+        yield
+    finally:
+        set_random_state(state)

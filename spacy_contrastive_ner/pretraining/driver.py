@@ -1,10 +1,11 @@
 """A run of pretraining, with all that `spacy pretrain` lacks: judgement, patience, resumption."""
 
+import re
 import signal
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Set
+from typing import Any, Dict, Iterator, List, Optional
 
 import srsly
 from spacy.schemas import ConfigSchemaPretrain
@@ -12,15 +13,14 @@ from spacy.tokens import Doc
 from spacy.training.pretrain import (
     create_pretraining_model,
     ensure_docs,
-    get_tok2vec_ref,
     make_update,
 )
 from spacy.util import load_model_from_config, registry
-from thinc.api import Config, Model, Optimizer, fix_random_seed, set_gpu_allocator
+from thinc.api import Config, Optimizer, fix_random_seed, set_gpu_allocator
 
-from ..corpora.marks import get_mark
+from ..encoders import require_encoder
 from ..files import write_atomically
-from .blocks import has_path, read_block, require_blocks
+from .blocks import has_path, read_block, require_blocks, require_epochs
 from .checkpoint import (
     check_same_config,
     clean_up,
@@ -30,14 +30,18 @@ from .checkpoint import (
     load_checkpoint,
     relevant_config,
     restore,
+    same_chance,
     save_checkpoint,
     set_random_state,
 )
-from .judge import NAME_THEM, SELECT, JudgeEachEpoch, Verdict, judge, read_dev
+from .judge import SELECT, JudgeEachEpoch, Verdict, judge, read_dev, require_pairs
 from .model import PretrainModel
 from .objective import Objective
-from .terms import TaggingTerm
-from .watch import Watch, require_no_listener
+from .survey import Survey, require_judgeable, require_same_documents, tell_of_unknown_labels
+from .watch import Watch
+
+# The names of weights besides the last ones, those of `spacy pretrain` included.
+OTHERS = r"model(-best|\d+|\d+\.temp)\.bin"
 
 
 @dataclass
@@ -53,6 +57,8 @@ class Progress:
     at_epoch_start (Optional[Dict[str, Any]]): The sources of chance when this epoch began.
     sizes (List[int]): How far each schedule of the batcher was when this epoch began.
     config (Dict[str, Any]): The settings that must not change when the run goes on.
+    patience, select: Those of the run.
+    facts (Dict[str, Any]): What stands for the documents that are learned and judged by.
     """
 
     epoch: int = 0
@@ -64,6 +70,9 @@ class Progress:
     at_epoch_start: Optional[Dict[str, Any]] = None
     sizes: List[int] = field(default_factory=list)
     config: Dict[str, Any] = field(default_factory=dict)
+    patience: int = 0
+    select: str = SELECT[0]
+    facts: Dict[str, Any] = field(default_factory=dict)
 
 
 class Run:
@@ -75,9 +84,9 @@ class Run:
     dev (Optional[str]): The block of the config with the corpus to judge by. If None, the dev of
         the objective's judge, or else the block corpora.dev, if it has a path.
     patience (Optional[int]): Stop when so many epochs brought nothing better, 0 for never. If None,
-        as in the objective's judge.
+        as before the run was interrupted, or else as in the objective's judge.
     select (Optional[str]): What is better: the lower "loss" or the higher "accuracy". If None, as
-        in the objective's judge, or else "loss".
+        before, or as in the objective's judge, or else "loss".
     use_gpu (int): The GPU, -1 for none.
     """
 
@@ -103,19 +112,26 @@ class Run:
         self.nlp = load_model_from_config(config)
         plain = self.nlp.config.interpolate()
         self.settings = registry.resolve(plain["pretraining"], schema=ConfigSchemaPretrain)
+        require_epochs(self.settings["max_epochs"])
         self.schedules = count_schedules(self.settings["batcher"])
         given = self._take_judge()
-        self.patience = patience if patience is not None else (given.patience if given else 0)
-        self.select = select or (given.select if given else SELECT[0])
-        if self.select not in SELECT:
-            raise ValueError(f"select is {self.select!r}, but must be {' or '.join(SELECT)}.")
-        self._check_encoder()
+        self.asked = {"patience": patience, "select": select}
+        if select not in (None, *SELECT):
+            raise ValueError(f"select is {select!r}, but must be {' or '.join(SELECT)}.")
+        require_encoder(self.nlp, self.settings)
         self.corpus = read_block(plain, self.settings["corpus"])
-        self.dev = self._read_dev(plain, dev, given)
+        with same_chance():
+            self.dev = self._read_dev(plain, dev, given)
+        if not self.dev and (patience or select):
+            raise ValueError(
+                f"{'--patience' if patience else '--select'} needs documents to judge by, but there "
+                "are none: give a path to the block [corpora.dev], or name another block by --dev."
+            )
         self.model: PretrainModel = create_pretraining_model(self.nlp, self.settings)
         self.model.heeds_marks = False
         self.optimizer: Optimizer = self.settings["optimizer"]
         self.progress = Progress(config={**relevant_config(plain), "--dev": dev})
+        self._take_over({"patience": given.patience, "select": given.select} if given else {})
         # The signal that asked to stop, or 0.
         self.stopped = 0
         # The sources of chance as they were when the run was interrupted, until it has gone on.
@@ -134,34 +150,11 @@ class Run:
         given, objective.judge = objective.judge, None
         return given
 
-    def _check_encoder(self) -> None:
-        """Stop if there is no such layer to pretrain, or if it only listens to the encoder: the
-        weights would be those of the encoder, but `spacy train` would load them into the listener.
-        """
-        name, layer = self.settings["component"], self.settings["layer"]
-        if name not in self.nlp.component_names:
-            raise ValueError(
-                f"[pretraining] component is {name!r}, but the pipeline has "
-                f"{', '.join(self.nlp.component_names) or 'no components'}."
-            )
-        model = getattr(self.nlp.get_pipe(name), "model", None)
-        if not isinstance(model, Model):
-            raise ValueError(f"[pretraining] component is {name!r}, which has no model.")
-        if layer and layer not in model.ref_names:
-            raise ValueError(
-                f"[pretraining] layer is {layer!r}, but the model of {name!r} has "
-                f"{', '.join(sorted(model.ref_names)) or 'no layers with names'}. Write "
-                'layer = "tok2vec" for the encoder inside a pipe, or layer = "" for the whole '
-                "model of a tok2vec or transformer."
-            )
-        found = get_tok2vec_ref(self.nlp, self.settings)
-        inner = found if layer or "tok2vec" not in found.ref_names else found.get_ref("tok2vec")
-        require_no_listener(inner)
-        if inner is not found:
-            raise ValueError(
-                f"[pretraining] layer is empty, so the whole model of {name!r} would be pretrained. "
-                'Write layer = "tok2vec" for the encoder inside it.'
-            )
+    def _take_over(self, known: Dict[str, Any]) -> None:
+        """Use settings that were made elsewhere, but for those that were asked for."""
+        for name, asked in self.asked.items():
+            value = known.get(name, getattr(self.progress, name)) if asked is None else asked
+            setattr(self.progress, name, value)
 
     def _read_dev(
         self, plain: Config, dev: Optional[str], given: Optional[JudgeEachEpoch]
@@ -176,26 +169,6 @@ class Run:
             raise ValueError(f"There are no documents to judge by in [{dev or 'corpora.dev'}].")
         return docs
 
-    def _check_dev(self, spaces: Set[str]) -> None:
-        """Stop if all there is to judge by says nothing.
-
-        spaces (Set[str]): The label spaces of the corpus.
-        """
-        theirs = {get_mark(doc).space for doc in self.dev}
-        tags = any(isinstance(term, TaggingTerm) for term in self.model.terms)
-        if self.dev and tags and not theirs & spaces:
-            raise ValueError(
-                f"The documents to judge by are of the label space {', '.join(map(repr, theirs))}, "
-                f"but heads are learned for {', '.join(map(repr, sorted(spaces)))}. {NAME_THEM}"
-            )
-        readings = list(dict.fromkeys(term.reading for term in self.model.terms))
-        if self.dev and not any(reading.annotates(doc) for doc in self.dev for reading in readings):
-            raise ValueError(
-                f"None of the {len(self.dev)} documents to judge by has annotation in "
-                f"{' or '.join(map(str, readings))}. Correct the block [corpora.dev], or name "
-                "another by --dev."
-            )
-
     @property
     def finished(self) -> bool:
         """RETURNS (bool): Whether no epoch is left, or no patience."""
@@ -205,34 +178,43 @@ class Run:
         """RETURNS (bool): Whether too many epochs brought nothing better."""
         progress = self.progress
         waited = progress.epoch - 1 - progress.best
-        return bool(self.patience and self.dev and progress.log and waited >= self.patience)
+        patience = progress.patience
+        return bool(patience and self.dev and progress.log and waited >= patience)
 
     def survey(self) -> None:
         """Read the corpus once, to know its size, and stop if nothing can be learned from it, or
         nothing can be judged."""
-        watch = Watch(self.model.terms)
-        random_state = get_random_state()
-        spaces: Set[str] = set()
-        for example in self.corpus(self.nlp):
-            docs = ensure_docs([example])
-            watch.see(docs)
-            spaces.update(get_mark(doc).space for doc in docs)
-            self.words_of_epoch += sum(len(doc) for doc in docs)
+        watch, survey = Watch(self.model.terms), Survey(self.model.terms)
+        with same_chance():
+            for example in self.corpus(self.nlp):
+                docs = ensure_docs([example])
+                watch.see(docs)
+                survey.see(docs)
         watch.end_epoch()
-        self._check_dev(spaces)
         # The rest of an epoch that goes on may well hold no pairs.
         self.model.watch.satisfied = True
-        set_random_state(random_state)
+        self.words_of_epoch = survey.facts()["words"]
+        dev = Survey(self.model.terms).see(self.dev)
+        if self.dev:
+            require_judgeable(self.model.term_names, survey, dev)
+            require_pairs(self.model.terms, self.dev)
+            require_pairs(self.model.terms, self.dev)
+            tell_of_unknown_labels(survey, dev)
+        facts = {"training documents": survey.facts(), "documents to judge by": dev.facts()}
+        require_same_documents(self.progress.facts, facts)
+        self.progress.facts = facts
 
     def resume(self) -> None:
         """Go on from the checkpoint in the output folder. If the run was killed while it saved,
         the other files are brought up to it."""
         state = load_checkpoint(self.output)
         check_same_config(state, self.progress.config, self.output)
+        require_same_documents(state["progress"]["facts"], self.progress.facts)
         restore(state, self.model, self.optimizer, self.output)
         clean_up(self.output)
         # Some settings may be others now.
         self.progress = Progress(**{**state["progress"], "config": self.progress.config})
+        self._take_over(state["progress"])
         self.model.n_epochs = self.progress.epoch
         for schedule, n in zip(self.schedules, self.progress.sizes):
             schedule.advance(n)
@@ -316,7 +298,7 @@ class Run:
             with model.use_params(self.optimizer.averages):
                 verdict = judge(model, self.dev)
             entry.update(verdict.to_dict())
-            is_best = verdict.better_than(self._best_verdict(), self.select)
+            is_best = verdict.better_than(self._best_verdict(), progress.select)
         if is_best:
             progress.best = progress.epoch
         entry["best"] = is_best
@@ -356,6 +338,11 @@ class Run:
                 names.insert(0, "model-best.bin")
             if every and epoch % every == 0:
                 names.append(f"model{epoch}.bin")
+        if progress.epoch + bool(progress.batch) <= 1:
+            # Whatever else there is, is of a run in whose place this one was begun.
+            for path in self.output.glob("model*.bin"):
+                if path.name not in names and re.fullmatch(OTHERS, path.name):
+                    path.unlink()
         with self.model.use_params(self.optimizer.averages):
             weights = self.model.get_ref("tok2vec").to_bytes()
         for name in names:
@@ -365,7 +352,8 @@ class Run:
 
     @contextmanager
     def stop_on_signals(self) -> Iterator[None]:
-        """Let Ctrl-C, and being asked to end, save and stop; a second Ctrl-C stops at once."""
+        """Let Ctrl-C, being asked to end, and a terminal that hangs up, save and stop; to be asked
+        again stops at once."""
 
         def stop(number: int, frame: Any) -> None:
             if self.stopped:
@@ -373,6 +361,9 @@ class Run:
             self.stopped = number
 
         kinds = [signal.SIGINT, signal.SIGTERM]
+        hangup = getattr(signal, "SIGHUP", None)  # there is none on Windows
+        if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # as by nohup
+            kinds.append(hangup)
         try:
             before = [signal.signal(kind, stop) for kind in kinds]
         except ValueError:  # not in the main thread

@@ -143,6 +143,12 @@ def _learn(model: Model, gold: Sequence[Gold], both: Ragged) -> Tuple[float, Rag
         return loss, d_scores, lost
     lengths = [doc.n_tokens for doc in gold]
     offsets = (numpy.cumsum(lengths) - lengths).tolist()
+    known = _labels(model)
+    # What is unknown for a label that the pipe has not is unknown for all: so the tagger reads it.
+    gold = [
+        doc._replace(missing=[(*span[:2], span[2] * (span[2] in known)) for span in doc.missing])
+        for doc in gold
+    ]
     rng = numpy.random.default_rng(int(numpy.random.randint(2**31 - 1)))
     d_rows = ops.xp.zeros_like(rows)
     for term in model.attrs["terms"]:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy
 import srsly
@@ -15,15 +15,17 @@ from wasabi import msg
 from ..corpora.marks import Mark, get_mark, set_mark
 from ..corpora.sources import read_docs
 from ..files import write_atomically
+from .model import PretrainModel, split_by_space
 from .probe import Report, probe
-
-if TYPE_CHECKING:
-    from .model import PretrainModel
+from .terms import ContrastTerm, Term
 
 SELECT = ("loss", "accuracy")
 
 # About so many words are judged at once.
 BATCH = 2000
+
+# What rows are drawn with.
+SEED = 0
 
 # So much better must be better by.
 LEAST_GAIN = 1e-4
@@ -38,7 +40,7 @@ NAME_THEM = (
 class Verdict(NamedTuple):
     """What was found on the dev documents.
 
-    loss (float): The loss, a mean over batches.
+    loss (float): The loss, a mean over the batches in which something can be compared.
     losses (Dict[str, float]): That of each term.
     report (Report): What the embedding space looks like.
     """
@@ -84,18 +86,51 @@ class Verdict(NamedTuple):
         return cls(number("dev_loss"), {}, report)
 
 
-def judge(model: "PretrainModel", docs: Sequence[Doc]) -> Verdict:
-    """Judge the encoder on annotated documents: always the same batches and the same rows.
+def require_pairs(terms: Sequence[Term], docs: Sequence[Doc]) -> None:
+    """Stop if documents to judge by are annotated, but nothing in them can be compared: their loss
+    would be 0 from the first epoch on, so that none could be better.
+
+    terms (Sequence[Term]): What is learned.
+    docs (Sequence[Doc]): The documents.
+    """
+    for term in terms:
+        batches = [[doc for doc in batch if len(doc)] for batch in _batches(docs)]
+        parts = [part for batch in batches for part in split_by_space(batch, term)]
+        if not isinstance(term, ContrastTerm) or not parts:
+            continue
+        if not any(doc.spans for part in parts for doc in part.gold):
+            raise ValueError(_no_entity(docs))
+        if not any(term.knows(part, numpy.random.default_rng(SEED)) for part in parts):
+            rows = "tokens of entities" if term.sampling.units == "tokens" else "entities"
+            raise ValueError(
+                f"[pretraining] Nothing can be compared in the {len(docs)} documents to judge by, so "
+                f"that their loss would be 0 whatever is learned: they need two {rows} with one "
+                "label and text that is unlike them, of one label space and within about "
+                f"{BATCH} words. Add annotated documents to them, or use others."
+            )
+
+
+def _no_entity(docs: Sequence[Doc]) -> str:
+    return (
+        f"[pretraining] The {len(docs)} documents to judge by are annotated, but hold no entity at "
+        "all, so that nothing can be judged. Use others."
+    )
+
+
+def judge(model: PretrainModel, docs: Sequence[Doc]) -> Verdict:
+    """Judge the encoder on annotated documents: always the same batches and the same rows. Batches
+    in which nothing can be compared are left out of the loss.
 
     model (PretrainModel): The model.
     docs (Sequence[Doc]): The documents.
     RETURNS (Verdict): What was found.
     """
+    require_pairs(model.terms, docs)
     totals: Dict[str, List[float]] = {}
     known = KnownTokens()
     for batch in _batches(docs):
         rows = model.rows_of(batch)
-        for name, loss in model.evaluate(batch, rows).items():
+        for name, loss in model.evaluate(batch, rows, SEED).items():
             totals.setdefault(name, []).append(loss)
         known.add(model, batch, model.ops.to_numpy(rows))
     without = [name for name in model.term_names if name not in totals]
@@ -108,10 +143,7 @@ def judge(model: "PretrainModel", docs: Sequence[Doc]) -> Verdict:
             f"was learned. {NAME_THEM}"
         )
     if not any(known.labels):
-        raise ValueError(
-            f"[pretraining] The {len(docs)} documents to judge by are annotated, but hold no entity "
-            "at all, so that nothing can be judged. Use others."
-        )
+        raise ValueError(_no_entity(docs))
     losses = {name: sum(values) / len(values) for name, values in totals.items()}
     return Verdict(sum(losses.values()), losses, known.probe())
 
@@ -125,15 +157,13 @@ class KnownTokens:
         self.labels: List[List[str]] = []
         self.n_documents = 0
 
-    def add(self, model: "PretrainModel", batch: Sequence[Doc], rows: numpy.ndarray) -> None:
+    def add(self, model: PretrainModel, batch: Sequence[Doc], rows: numpy.ndarray) -> None:
         """Take in a batch, as the first term reads it.
 
         model (PretrainModel): The model.
         batch (Sequence[Doc]): The documents.
         rows (numpy.ndarray): The rows of all their tokens. [N, width]
         """
-        from .model import split_by_space
-
         term = model.terms[0]
         for part in split_by_space([doc for doc in batch if len(doc)], term):
             for doc, offset in zip(part.gold, part.offsets):
@@ -212,10 +242,13 @@ class JudgeEachEpoch:
         if self.patience < 0:
             raise ValueError(f"patience is {self.patience}, but must not be negative.")
 
-    def begin(self, vocab: Vocab) -> Callable[["PretrainModel", Optimizer], None]:
-        """Read the documents.
+    def begin(
+        self, vocab: Vocab, terms: Sequence[Term] = ()
+    ) -> Callable[[PretrainModel, Optimizer], None]:
+        """Read the documents, and stop if nothing can be judged by them.
 
         vocab (Vocab): The vocabulary.
+        terms (Sequence[Term]): What is to be learned.
         RETURNS (Callable): What is called when an epoch ends.
         """
         if self.best is not None and self.best.exists():
@@ -224,10 +257,11 @@ class JudgeEachEpoch:
                 "run. Name another file, or move it away."
             )
         docs = read_dev(self.dev, vocab, self.space)
+        require_pairs(terms, docs)
         history: List[Verdict] = []
         best: List[int] = []
 
-        def at_epoch_end(model: "PretrainModel", optimizer: Optimizer) -> None:
+        def at_epoch_end(model: PretrainModel, optimizer: Optimizer) -> None:
             import typer
 
             with model.use_params(optimizer.averages):
@@ -243,7 +277,7 @@ class JudgeEachEpoch:
                 msg.warn(verdict.report.collapsed)
             if self.best is not None:
                 log = self.best.parent / "judge.jsonl"
-                lines = [{"epoch": i + 1, **item.to_dict()} for i, item in enumerate(history)]
+                lines = [{"epoch": i, **item.to_dict()} for i, item in enumerate(history)]
                 text = "".join(srsly.json_dumps(line) + "\n" for line in lines)
                 write_atomically(log, text.encode("utf8"))
             if self.patience and len(history) - 1 - best[-1] >= self.patience:

@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from functools import partial
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 import numpy
 from spacy.tokens import Doc
@@ -120,15 +120,24 @@ class PretrainModel(Model[List[Doc], Floats2d]):
         return self.predict(list(docs))
 
     def evaluate(self, docs: Sequence[Doc], rows: Floats2d, seed: int = 0) -> Dict[str, float]:
-        """The loss of some documents, without learning from them.
+        """The loss of some documents, without learning from them: for each term the mean over the
+        label spaces that say something about the encoder.
 
         docs (Sequence[Doc]): The annotated documents.
         rows (Floats2d): Their rows. [N, width]
-        seed (int): What rows are drawn with.
+        seed (int): What the rows of each label space are drawn with.
         RETURNS (Dict[str, float]): The loss of each term that has one for these documents.
         """
-        rng = numpy.random.default_rng(seed)
-        losses, _ = _losses(self, self.ops, docs, rows, rng, False)
+        docs = [doc for doc in docs if len(doc)]
+        losses: Dict[str, float] = {}
+        for name, term in zip(self.term_names, self.terms):
+            known = [
+                term.learn(self.ops, part, rows, numpy.random.default_rng(seed), False)[0]
+                for part in split_by_space(docs, term)
+                if term.knows(part, numpy.random.default_rng(seed))
+            ]
+            if known:
+                losses[name] = sum(known) / len(known)
         return losses
 
 
@@ -181,11 +190,11 @@ def _loss(
     model.watch.lose_patience()
     model.epoch_ends = model.heeds_marks and any(get_mark(doc).last for doc in docs)
     scale = 1.0 / model.accumulate_gradient
-    losses, d_rows = _losses(model, ops, docs, rows, rng, True, scale)
+    losses, d_rows, learned = _losses(model, ops, docs, rows, rng, scale)
     model.losses = losses
     total = sum(losses.values())
     model.watch.require_finite(total, docs)
-    model.watch.heard(total)
+    model.watch.heard(learned)
     if model.at_epoch_end is not None:
         model.watch.require_marks(docs)
     return total, d_rows
@@ -197,44 +206,44 @@ def _losses(
     docs: Sequence[Doc],
     rows: Floats2d,
     rng: numpy.random.Generator,
-    is_train: bool,
-    scale: float = 1.0,
-) -> Tuple[Dict[str, float], Floats2d]:
-    """The loss of each term: a mean over the label spaces of the batch. All gradients, also those
-    that the layers of the terms collect, are multiplied by `scale`."""
+    scale: float,
+) -> Tuple[Dict[str, float], Floats2d, bool]:
+    """The loss of each term: a mean over the label spaces of the batch; the gradient; and whether
+    there was anything to learn from. All gradients, also those that the layers of the terms
+    collect, are multiplied by `scale`."""
     docs = [doc for doc in docs if len(doc)]
     d_rows = ops.xp.zeros_like(rows)
     losses: Dict[str, float] = {}
+    learned = False
     for name, term in zip(model.term_names, model.terms):
         parts = split_by_space(docs, term)
-        if not is_train:
-            # What says nothing about the encoder is left out.
-            parts = [part for part in parts if term.knows(part)]
-            if not parts:
-                continue
         total = 0.0
         for part in parts:
-            loss, d_part = term.learn(ops, part, rows, rng, is_train, scale / len(parts))
+            loss, d_part = term.learn(ops, part, rows, rng, True, scale / len(parts))
             total += loss / scale
-            if is_train:
-                d_rows += d_part
+            learned = learned or term.learns_from(part)
+            d_rows += d_part
         losses[name] = total
-    return losses, d_rows
+    return losses, d_rows, learned
 
 
 def split_by_space(docs: Sequence[Doc], term: Term) -> List[Part]:
-    """Sort the annotated documents of a batch by their label space.
+    """Sort the annotated documents of a batch by their label space. If they are to be compared,
+    further copies of a document are left out.
 
     docs (Sequence[Doc]): The documents.
     term (Term): What reads their annotation.
     RETURNS (List[Part]): The label spaces.
     """
     parts: Dict[str, Part] = {}
+    sources: Set[str] = set()
     offset = 0
     for doc in docs:
-        space = get_mark(doc).space
-        if term.reading.annotates(doc):
-            part = parts.setdefault(space, Part(space, [], []))
+        mark = get_mark(doc)
+        is_copy = term.compares and mark.source in sources
+        if term.reading.annotates(doc) and not is_copy:
+            sources.update([mark.source] if mark.source else [])
+            part = parts.setdefault(mark.space, Part(mark.space, [], []))
             part.gold.append(term.reading(doc))
             part.offsets.append(offset)
         offset += len(doc)

@@ -6,7 +6,9 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 from thinc.types import Floats2d
 
+from ..encoders import PRETRAINED, require_no_listener
 from ..layers.crf import CRF
+from ..losses.checks import require_weight
 from ..losses.cross_entropy_dice import Loss
 from ..losses.pairs import PairLoss
 from ..tracks.layout import MAX_LAYERS
@@ -14,7 +16,6 @@ from .judge import JudgeEachEpoch
 from .model import PretrainModel
 from .rows import Merge, Sampling
 from .terms import ContrastTerm, Reading, TaggingTerm, Term, tagging_heads
-from .watch import require_no_listener
 
 
 @dataclass
@@ -39,9 +40,11 @@ class Objective:
         RETURNS (PretrainModel): The model.
         """
         require_no_listener(tok2vec)
-        at_epoch_end = None if self.judge is None else self.judge.begin(vocab)
+        at_epoch_end = None if self.judge is None else self.judge.begin(vocab, self.terms)
         terms = [term.fresh() for term in self.terms]
-        return PretrainModel(tok2vec, terms, self.accumulate_gradient, at_epoch_end)
+        model = PretrainModel(tok2vec, terms, self.accumulate_gradient, at_epoch_end)
+        PRETRAINED.add(model)
+        return model
 
 
 def make_contrastive_objective(
@@ -149,8 +152,7 @@ def make_sum_objective(
         )
     terms: List[Any] = []
     for name, objective in objectives.items():
-        if weights.get(name, 1.0) < 0:
-            raise ValueError(f"The weight of {name} is {weights[name]}, but must not be negative.")
+        require_weight(**{f"the weight of {name}": weights.get(name, 1.0)})
         if objective.accumulate_gradient != 1 or objective.judge is not None:
             raise ValueError(
                 f"accumulate_gradient and judge belong to the sum, not to its part {name!r}."

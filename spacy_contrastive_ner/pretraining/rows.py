@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Se
 import numpy
 
 from ..annotations import Gold
+from ..losses.checks import require_weight
 
 UNITS = ("tokens", "segments")
 OUTSIDE = ("negative", "query", "ignore")
@@ -66,11 +67,19 @@ class Sampling(NamedTuple):
         for name in ("near_share", "hard_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must lie in [0, 1].")
-        if self.background < 0:
-            raise ValueError(f"background is {self.background}, but must not be negative.")
+        require_weight(background=self.background)
         if self.max_outside is not None and self.max_outside < 0:
             raise ValueError(f"max_outside is {self.max_outside}, but must not be negative.")
         return self
+
+    @property
+    def bars_outside(self) -> str:
+        """RETURNS (str): The setting by which no rows are outside of entities, "" if some are."""
+        if self.outside == "ignore":
+            return 'outside = "ignore"'
+        if self.units == "tokens":
+            return "max_outside = 0" if self.max_outside == 0 else ""
+        return "background = 0" if self.background == 0 else ""
 
 
 def class_of_label(merge: Merge) -> Callable[[str], str]:
@@ -108,7 +117,10 @@ def make_rows(
     rng (numpy.random.Generator): What chance is drawn from.
     RETURNS (Rows): The rows.
     """
-    names = sorted({label for doc in gold for _, _, label in doc.spans})
+    spans = {label for doc in gold for _, _, label in doc.spans}
+    # Two rows may share a label that is annotated nowhere in the batch, but unknown at both.
+    unknown = {label for doc in gold for _, _, label in doc.missing if label}
+    names = sorted(spans | unknown)
     # Outside counts as one more label if such rows are queries.
     columns = [*names, ""] if sampling.outside == "query" else names
     make = _token_rows if sampling.units == "tokens" else _segment_rows
@@ -136,7 +148,7 @@ def _unknown(
         touched = (starts < end) & (ends > start)
         if not label:
             maybe[touched] = True
-        elif label in columns:
+        else:
             maybe[touched, columns.index(label)] = True
     return maybe
 
@@ -240,7 +252,9 @@ def _choose(
         # What is in an entity is not outside, whatever else it may be in.
         rows.maybe[labelled, -1] = False
     else:
-        known = labelled | ~rows.maybe.all(axis=1)
+        # What may be of every label that there is differs from nothing.
+        there = rows.labels.any(axis=0)
+        known = labelled | ~rows.maybe[:, there].all(axis=1)
     outside = numpy.flatnonzero(known & ~labelled)
     if sampling.outside == "ignore":
         outside = outside[:0]

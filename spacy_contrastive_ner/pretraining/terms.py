@@ -1,6 +1,7 @@
 """The terms of an objective: what is learned from the rows of a batch, and how much it weighs."""
 
 import warnings
+from collections import Counter
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 
 import numpy
@@ -11,7 +12,7 @@ from thinc.types import Floats2d, Ragged
 from ..annotations import Gold, read_doc
 from ..layers.held import scale_gradient
 from ..losses.cross_entropy_dice import Loss
-from ..losses.pairs import PairLoss
+from ..losses.pairs import PairLoss, Relations
 from ..models.tagger import build_multi_head_tagger
 from ..tracks import Lost
 from .rows import Merge, Rows, Sampling, make_rows, pool_rows, with_classes
@@ -67,6 +68,8 @@ class ContrastTerm:
     name = "contrast"
     # How often a label must occur for anything to be learned.
     least_mentions = 2
+    # Whether documents are compared with each other, so that copies of one teach nothing.
+    compares = True
 
     def __init__(
         self,
@@ -94,9 +97,28 @@ class ContrastTerm:
         """RETURNS (List[Model]): The layers it has besides the encoder."""
         return [] if self.projection is None else [self.projection]
 
-    def knows(self, part: Part) -> bool:
-        """RETURNS (bool): Whether documents can be judged."""
-        return True
+    def knows(self, part: Part, rng: numpy.random.Generator) -> bool:
+        """RETURNS (bool): Whether documents can be judged: if of the rows that are drawn two are
+        alike, and a third is unlike them. The loss of others would tell nothing."""
+        rows = self._draw(part, rng)
+        return bool((Relations(rows.labels, rows.maybe).n_negative > 0).any())
+
+    @property
+    def least_classes(self) -> int:
+        """RETURNS (int): How many classes there must be: rows are told from others, which are
+        those outside of entities or those of another class."""
+        return 2 if self.sampling.bars_outside else 1
+
+    def learns_from(self, part: Part) -> bool:
+        """RETURNS (bool): Whether documents have rows to compare: two of a class, and others."""
+        n_rows: Counter = Counter()
+        for doc in part.gold:
+            for start, end, label in self.classes(doc).spans:
+                n_rows[label] += end - start if self.sampling.units == "tokens" else 1
+        if self.sampling.outside == "query" and not self.sampling.bars_outside:
+            # What is outside is a class, too, and has rows enough.
+            return bool(n_rows)
+        return len(n_rows) >= self.least_classes and max(n_rows.values()) > 1
 
     def initialize(self, tokens: Floats2d) -> None:
         """Infer the shapes of the layers from some rows."""
@@ -129,8 +151,7 @@ class ContrastTerm:
         scale (float): What loss and gradients are multiplied by, besides the weight.
         RETURNS (Tuple[float, Floats2d]): The loss, and its gradient.
         """
-        gold = [self.classes(doc) for doc in part.gold]
-        rows = make_rows(gold, part.offsets, self.sampling, rng)
+        rows = self._draw(part, rng)
         if not len(rows.starts):
             return 0.0, ops.xp.zeros_like(tokens)
         pooled, backprop_pool = pool_rows(ops, tokens, rows)
@@ -142,6 +163,10 @@ class ContrastTerm:
         if not is_train:
             return loss * scale, ops.xp.zeros_like(tokens)
         return loss * scale, backprop_pool(backprop(d_pooled * scale))
+
+    def _draw(self, part: Part, rng: numpy.random.Generator) -> Rows:
+        gold = [self.classes(doc) for doc in part.gold]
+        return make_rows(gold, part.offsets, self.sampling, rng)
 
     def _compare(self, ops: Ops, pooled: Floats2d, rows: Rows) -> Tuple[float, Floats2d]:
         maybe = rows.maybe if rows.maybe.any() else None
@@ -163,6 +188,10 @@ class TaggingTerm:
     name = "tagging"
     # How often a label must occur for anything to be learned.
     least_mentions = 1
+    # How many classes there must be.
+    least_classes = 1
+    # Whether documents are compared with each other, so that copies of one teach nothing.
+    compares = False
 
     def __init__(
         self,
@@ -189,12 +218,16 @@ class TaggingTerm:
         """RETURNS (List[Model]): The layers it has besides the encoder."""
         return [self.container]
 
-    def knows(self, part: Part) -> bool:
+    def knows(self, part: Part, rng: numpy.random.Generator) -> bool:
         """RETURNS (bool): Whether documents can be judged: if there are heads for their label
         space, and for one of their labels at least."""
         heads = self.heads.get(part.space)
         labels = {label for doc in part.gold for _, _, label in self.classes(doc).spans}
         return heads is not None and (not labels or bool(labels & {*heads.attrs["labels"](heads)}))
+
+    def learns_from(self, part: Part) -> bool:
+        """RETURNS (bool): Whether documents have something to learn: tokens that heads tag."""
+        return part.space in self.heads and any(doc.n_tokens for doc in part.gold)
 
     def initialize(self, tokens: Floats2d) -> None:
         """Infer the shapes of the layers: they are made when labels are known."""

@@ -3,15 +3,12 @@
 import math
 import warnings
 from collections import Counter
-from typing import TYPE_CHECKING, Sequence
+from typing import Dict, Hashable, List, Sequence, Set, Tuple
 
 from spacy.tokens import Doc
-from thinc.api import Model
 
 from ..corpora.marks import get_mark, is_marked
-
-if TYPE_CHECKING:
-    from .terms import Term
+from .terms import ContrastTerm, Term
 
 # So many documents, or batches, may pass before one of them must be annotated. Not every reader
 # says when an epoch ends.
@@ -25,7 +22,7 @@ class Watch:
     terms (Sequence[Term]): What reads annotation.
     """
 
-    def __init__(self, terms: Sequence["Term"]) -> None:
+    def __init__(self, terms: Sequence[Term]) -> None:
         self.terms = list(terms)
         self.readings = list(dict.fromkeys(term.reading for term in terms))
         self.n_batches = 0
@@ -35,7 +32,8 @@ class Watch:
         self.n_tokens = 0
         self.n_annotated = 0
         self.keys: Counter = Counter()
-        self.mentions: Counter = Counter()
+        # By term and label space: of each label some mentions, as many as are needed to learn.
+        self.mentions: Dict[Tuple[int, str], Dict[str, Set[Hashable]]] = {}
         self.satisfied = False
 
     def see(self, docs: Sequence[Doc]) -> None:
@@ -52,14 +50,21 @@ class Watch:
             self.keys.update(list(doc.spans))
             self.keys["doc.ents"] += bool(doc.ents)
             self.n_annotated += any(reading.annotates(doc) for reading in self.readings)
-            space = get_mark(doc).space
             for number, term in enumerate(self.terms):
                 if term.reading.annotates(doc):
-                    gold = term.classes(term.reading(doc))
-                    self.mentions.update((number, space, label) for _, _, label in gold.spans)
-        self.satisfied = any(
-            n >= self.terms[number].least_mentions for (number, _, _), n in self.mentions.items()
-        )
+                    self._count(doc, number, term)
+
+    def _count(self, doc: Doc, number: int, term: Term) -> None:
+        """Count the mentions of a document. Those of its copies are the same."""
+        mark = get_mark(doc)
+        source = mark.source or self.n_docs
+        seen = self.mentions.setdefault((number, mark.space), {})
+        nth: Counter = Counter()
+        for _, _, label in term.classes(term.reading(doc)).spans:
+            nth[label] += 1
+            mentions = seen.setdefault(label, set())
+            if len(mentions) < term.least_mentions:
+                mentions.add((source, nth[label]))
 
     def lose_patience(self) -> None:
         """Stop if there has been no annotation for too long."""
@@ -68,19 +73,21 @@ class Watch:
 
     def end_epoch(self) -> None:
         """Stop if a whole epoch held nothing to learn from, and warn if much of it did."""
+        if not self.satisfied:
+            self.require_annotation()
+            self.require_pairs()
+            self.require_others()
+            self.tell_of_spaces()
+            self.satisfied = True
         self.tell_of_nothing()
-        if self.satisfied:
-            return
-        self.require_annotation()
-        self.require_pairs()
 
-    def heard(self, loss: float) -> None:
+    def heard(self, learned: bool) -> None:
         """Count batches in which nothing could be learned.
 
-        loss (float): The loss of a batch.
+        learned (bool): Whether a batch had anything to learn from.
         """
         self.n_losses += 1
-        self.n_nothing += loss == 0.0
+        self.n_nothing += not learned
 
     def tell_of_nothing(self) -> None:
         """Warn if an epoch had many batches in which nothing could be learned."""
@@ -88,8 +95,8 @@ class Watch:
             warnings.warn(
                 f"[pretraining] Nothing could be learned from {self.n_nothing} of {self.n_losses} "
                 "batches: they hold no two entities that could be compared. Raise the size of the "
-                "batches, cut long documents (max_length of the reader), or use "
-                "spacy-contrastive-ner.BalancedBatcher.v1.",
+                "batches, or cut long documents (max_length of the reader); if another batcher is "
+                "in use than spacy-contrastive-ner.BalancedBatcher.v1, take that.",
                 stacklevel=2,
             )
         self.n_losses = self.n_nothing = 0
@@ -135,19 +142,69 @@ class Watch:
 
     def require_pairs(self) -> None:
         """Stop if no label occurs twice, so that nothing can be compared."""
-        if self.satisfied:
+        if any(self._has_pairs(*place) for place in self.mentions):
             return
-        if not self.mentions:
+        names = self._labels()
+        if not names:
             raise ValueError(
                 f"[pretraining] The {self.n_docs} documents are annotated, but hold no entity at "
                 "all. Contrastive pretraining needs labels with at least two mentions."
             )
-        names = ", ".join(sorted({label for _, _, label in self.mentions}))
+        have = "has one" if len(names) == 1 else "have one each"
         raise ValueError(
-            f"[pretraining] No label has two mentions ({names} have one each), so no two rows are "
-            "alike. Add annotated documents, or bring labels together with merge in "
+            f"[pretraining] No label has two mentions ({', '.join(names)} {have}), so no two rows "
+            "are alike. Add annotated documents, or bring labels together with merge in "
             "[pretraining.objective]."
         )
+
+    def require_others(self) -> None:
+        """Stop if all rows are alike, so that there is nothing to tell them from."""
+        if any(self._is_useful(*place) for place in self.mentions):
+            return
+        number, _ = next(place for place in self.mentions if self._has_pairs(*place))
+        n_spaces = len({space for _, space in self.mentions})
+        there = "there is one label only" if n_spaces == 1 else "each label space has one label"
+        raise ValueError(
+            f"[pretraining] No two rows differ, as {there} ({', '.join(self._labels())}) and "
+            f"{self._bar(number)} leaves out what is outside of entities: add labels, or "
+            f"{self._way_out(number)} in [pretraining.objective]."
+        )
+
+    def tell_of_spaces(self) -> None:
+        """Warn if nothing can be learned from some label spaces, though from others."""
+        for number, space in self.mentions:
+            if not self._is_useful(number, space):
+                name, where = self.terms[number].name, f"the label space {space!r}"
+                reason, way_out = "no label has two mentions", "annotate more of it"
+                if self._has_pairs(number, space):
+                    reason = f"it has one label only, and {self._bar(number)}"
+                    way_out = f"add labels, or {self._way_out(number)}"
+                warnings.warn(
+                    f"[pretraining] The objective ({name}) learns nothing from {where}, as {reason}: "
+                    f"{way_out}, or let it share a space with other corpora (spaces of the reader).",
+                    stacklevel=3,
+                )
+
+    def _has_pairs(self, number: int, space: str) -> bool:
+        least = self.terms[number].least_mentions
+        return any(len(found) >= least for found in self.mentions[number, space].values())
+
+    def _is_useful(self, number: int, space: str) -> bool:
+        """Whether a term can learn from a label space: if some rows are alike, and some are not."""
+        n_labels = len(self.mentions[number, space])
+        return self._has_pairs(number, space) and n_labels >= self.terms[number].least_classes
+
+    def _labels(self) -> List[str]:
+        return sorted({label for seen in self.mentions.values() for label in seen})
+
+    def _bar(self, number: int) -> str:
+        """What keeps rows outside of entities from being compared."""
+        term = self.terms[number]
+        return term.sampling.bars_outside if isinstance(term, ContrastTerm) else ""
+
+    def _way_out(self, number: int) -> str:
+        name = self._bar(number).split(" = ")[0]
+        return 'write outside = "negative"' if name == "outside" else f"raise {name}"
 
     def require_finite(self, loss: float, docs: Sequence[Doc]) -> None:
         """Stop if the loss is not finite: nothing sensible can follow from it.
@@ -161,22 +218,4 @@ class Watch:
                 "[pretraining] The loss is not finite (NaN or infinite), in a batch that begins "
                 f"with {texts}. Training diverged: lower the learning rate, raise the temperature "
                 "or clip gradients; and check the encoder's weights and word vectors for NaN."
-            )
-
-
-def require_no_listener(encoder: Model) -> None:
-    """Stop if the encoder is not one but listens to one.
-
-    encoder (Model): The encoder.
-    """
-    for node in encoder.walk():
-        kind, upstream = type(node).__name__, getattr(node, "upstream_name", None)
-        if kind.endswith("Listener"):
-            default = "tok2vec" if kind.startswith("Tok2Vec") else "transformer"
-            name = upstream if isinstance(upstream, str) and upstream != "*" else default
-            raise ValueError(
-                f"[pretraining] The layer to pretrain is a {kind}: it only passes on what the "
-                f'component {name!r} computes. Write component = "{name}" and layer = "" in '
-                "[pretraining], so that `spacy pretrain` and `spacy train` both mean the encoder "
-                "itself."
             )

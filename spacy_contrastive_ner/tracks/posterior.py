@@ -100,7 +100,8 @@ class SpanPosteriors:
         while True:
             inner = inner[token[inner] < last[inner]]
             if not len(inner):
-                return p
+                # Rounding may have made a little more than 1 of it.
+                return numpy.minimum(p, 1.0)
             p[inner] *= self.after_in[0, place[inner], at[token[inner]]]
             token[inner] += 1
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy
 import pytest
 import srsly
 from spacy.cli._util import app
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 import spacy_contrastive_ner.cli.app  # noqa: F401
 from spacy_contrastive_ner import files
+from spacy_contrastive_ner.cli import pretrain as command
 from spacy_contrastive_ner.cli.pretrain import ShownRun, row_of
 from spacy_contrastive_ner.pretraining.checkpoint import NAME
 
@@ -193,8 +195,14 @@ def test_no_progress_bar_elsewhere(config, tmp_path):
 # Interruption.
 
 
-@pytest.mark.parametrize("kind, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted(kind, code, finished, config, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name, code", [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_interrupted(name, code, finished, config, tmp_path, monkeypatch):
+    kind = getattr(signal, name, None)
+    if kind is None:
+        pytest.skip("there is none on Windows")
+    if signal.getsignal(kind) is signal.SIG_IGN:
+        pytest.skip("it is ignored, as by nohup")
+
     def on_batch(run, docs):
         shown(run, docs)
         if (run.progress.epoch, run.progress.batch) == (1, 3):
@@ -273,6 +281,11 @@ BAD = {
         ["--pretraining.optimizer.learn_rate", "1e30", "--pretraining.optimizer.grad_clip", "0.0"],
         "not finite",
     ),
+    "epochs": (["--pretraining.max_epochs", "0"], "max_epochs is 0, so that nothing would be"),
+    "patience without dev": (
+        ["--corpora.dev.path", "null", "--patience", "3"],
+        "--patience needs documents to judge by, but there are none: give a path to the block",
+    ),
     "export": (["--export", "hf"], "no transformer of spacy-transformers"),
     "nothing to resume": (["--resume"], "There is nothing to resume in"),
 }
@@ -332,6 +345,34 @@ def test_begins_anew_in_place_of_a_run(finished, config, tmp_path):
     assert "take one of them" in fails(config, tmp_path / "run", "--force", "--resume")
 
 
+def test_a_run_that_fails_replaces_none(spoiled, config):
+    before = read_all(spoiled)
+    settings = ["--pretraining.optimizer.learn_rate", "1e30"]
+    settings += ["--pretraining.optimizer.grad_clip", "0.0"]
+    with numpy.errstate(all="ignore"):
+        assert "not finite" in fails(config, spoiled, "--force", *settings)
+    assert read_all(spoiled) == before
+
+
+def test_a_folder_that_cannot_be_written_to(config, tmp_path, monkeypatch):
+    """Is noticed before anything is learned."""
+
+    def fail(**settings):
+        name = str(settings["dir"] / ".abc.part")
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES), name)
+
+    monkeypatch.setattr(command, "NamedTemporaryFile", fail)
+    output = fails(config, tmp_path)
+    assert f"{tmp_path}: Permission denied. Check the path" in output and "epoch" not in output
+
+
+def test_patience_is_kept(config, tmp_path):
+    settings = ["--pretraining.optimizer.learn_rate", 0.5]
+    pretrain(config, tmp_path, "--patience", 1, *settings, "--pretraining.max_epochs", 1)
+    output = pretrain(config, tmp_path, "--resume", *settings, "--pretraining.max_epochs", 50)
+    assert "1 epochs brought nothing better than epoch" in output
+
+
 def test_weights_of_others_are_kept(config, tmp_path):
     (tmp_path / "model-last.bin").write_bytes(b"mine")
     assert "without a run to go on with. Name another directory" in fails(config, tmp_path)
@@ -368,7 +409,11 @@ def test_a_full_disk(spoiled, config, monkeypatch):
 
     monkeypatch.setattr(files.os, "fsync", fail)
     output = fails(config, spoiled, "--resume", "--pretraining.max_epochs", 5)
-    assert "No space left on device. What was saved before is whole." in output
+    message = (
+        f"{spoiled / 'model-last.bin'}: No space left on device. Check the path, its rights and the space "
+        "there. What was saved before is whole."
+    )
+    assert message in output
     assert read_all(spoiled) == before
 
 

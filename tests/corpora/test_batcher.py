@@ -15,6 +15,7 @@ from spacy.training import Example
 from spacy.util import registry
 
 from spacy_contrastive_ner.corpora import Mark, get_mark, set_mark
+from spacy_contrastive_ner.corpora.augment import make_mention_replacement
 from spacy_contrastive_ner.corpora.batcher import make_balanced_batcher
 from spacy_contrastive_ner.corpora.reader import Corpus
 
@@ -50,16 +51,28 @@ def label_counts(batch):
     return Counter(span.label_ for doc in batch for span in doc.spans["sc"])
 
 
-def check_epoch(docs, batches):
+def check_epoch(docs, batches, mentions=2):
     """What holds of every epoch."""
     seen = set()
+    known = set()
+    totals = {
+        space: label_counts([doc for doc in docs if get_mark(doc).space == space])
+        for space in {get_mark(doc).space for doc in docs}
+    }
     for batch in batches:
         assert batch, "no batch is empty"
         assert len({id(doc) for doc in batch}) == len(batch), "none is twice in a batch"
         assert len({get_mark(doc).space for doc in batch}) == 1, "one space a batch"
         fresh = {id(doc) for doc in batch} - seen
-        assert fresh, "each batch gets on"
+        space = get_mark(batch[0]).space
+        served = {
+            (space, label)
+            for label, n in label_counts(batch).items()
+            if totals[space][label] > 1 and n >= min(mentions, totals[space][label])
+        }
+        assert fresh or served - known, "each batch gets on"
         seen |= fresh
+        known |= served
     assert {id(doc) for doc in docs} <= seen | {id(doc) for doc in batches[-1]}
     last = [(i, doc) for i, batch in enumerate(batches) for doc in batch if get_mark(doc).last]
     assert [i for i, _ in last] == [len(batches) - 1]
@@ -86,7 +99,7 @@ def test_any_documents(seed, size, mentions, labels, share, n_labels):
         for _ in range(rng.randint(1, 40))
     ]
     batches = batches_of(docs, size=size, mentions=mentions, labels=labels, share=share)
-    check_epoch(docs, batches)
+    check_epoch(docs, batches, mentions)
     wanted = {
         space: {
             label: min(mentions, n)
@@ -103,6 +116,10 @@ def test_any_documents(seed, size, mentions, labels, share, n_labels):
             assert any(counts[label] >= n for label, n in quotas.items()), "no use for contrast"
         if not (share and labels):
             assert words(batch) <= max(size, len(batch[0]))
+    if share and labels:
+        for space, quotas in wanted.items():
+            there = [label_counts(batch) for batch in batches if get_mark(batch[0]).space == space]
+            assert all(any(c[label] >= n for c in there) for label, n in quotas.items()), "starved"
 
 
 def test_documents_are_visited_once_without_balancing():
@@ -250,14 +267,17 @@ def test_a_document_too_long_gets_company():
 
 
 def test_last_chance():
-    """The documents of R are short and go along with others; then none of them opens a batch."""
+    """The documents of R are short and go along with others; then none of them opens a batch. A
+    batch of their own closes the epoch, and its mark is on a copy, as they were in others."""
+    closed = 0
     for seed in range(20):
         docs = [make_doc(70) for _ in range(12)] + [make_doc(25, "R") for _ in range(2)]
         batches = batches_of(docs, size=100, share=0.1, seed=seed)
         check_epoch(docs, batches)
         assert served(batches)["R"] >= 1
-        assert sum(words(batch) > 100 for batch in batches) <= 1
-        assert max(map(words, batches)) <= 120
+        assert max(map(words, batches)) <= 100
+        closed += not any(get_mark(doc).last for doc in docs)
+    assert closed
 
 
 def test_spaces_do_not_mix():
@@ -321,6 +341,29 @@ def test_the_same_object_handed_over_twice():
     assert lasts == [False, False, True]
     assert batches[-1][0].reference.text == doc.text
     assert label_counts([batches[-1][0].reference]) == {"A": 1}
+
+
+def test_copies_of_a_document_never_meet(tmp_path):
+    """Visited several times in an epoch, and varied each time: a mention is no pair with its copy."""
+    docs = [
+        plain_doc(NLP.vocab, f"text {i} of {name}", [(1, 2, name)])
+        for name in "AB"
+        for i in range(4)
+    ]
+    docs.append(plain_doc(NLP.vocab, "text of R", [(2, 3, "R")]))
+    path = save(tmp_path / "x.spacy", docs)
+    augmenter = make_mention_replacement(path, level=1.0, mention_level=1.0, keep=True)
+    corpus = Corpus({"mine": path}, weights={"mine": 3.0}, augmenter=augmenter)
+    with pytest.warns(UserWarning, match="one mention only.*R"):
+        examples = list(corpus(NLP))
+    assert len(examples) == 2 * 3 * 8 + 3
+    with pytest.warns(UserWarning, match="1 labels have one mention only.*'R'"):
+        batches = list(make_batcher(size=1000)(examples))
+    for batch in batches:
+        sources = [get_mark(example.reference).source for example in batch]
+        assert all(sources) and len(set(sources)) == len(sources)
+    assert sum(map(len, batches)) >= len(examples)
+    assert len(batches) == 6
 
 
 def test_words_are_those_of_the_prediction():

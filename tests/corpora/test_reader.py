@@ -107,7 +107,7 @@ def test_marks(tmp_path):
             name = example.reference.text[0]
             assert mark[:3] == (name, {"x": "x", "y": "shared"}[name], epoch)
     (mark,) = marks(Corpus(numbered(tmp_path, n=1))(NLP))
-    assert mark == Mark("", "", 0, True)
+    assert mark == Mark("", "", 0, True, source=":0:0")
     assert Corpus(path["x"]).names == [""]
 
 
@@ -121,11 +121,29 @@ def test_marks_are_plain_data(tmp_path):
         "epoch": 3,
         "last": True,
         "number": 0,
+        "source": "",
     }
     # A mark that was saved with its document does not outlive the reader's.
     (again,) = Corpus(save(tmp_path / "marked.spacy", [doc]))(NLP)
-    assert get_mark(again.reference) == Mark("", "", 0, True)
+    assert get_mark(again.reference) == Mark("", "", 0, True, source=":0:0")
     assert get_mark(Doc(NLP.vocab).from_bytes(doc.to_bytes())) == Mark("x", "y", 3, True)
+
+
+def test_copies_and_pieces_know_where_they_are_from(tmp_path):
+    path = {name: numbered(tmp_path, name, 4) for name in "ab"}
+    corpus = Corpus(path, weights={"a": 2.5}, max_length=2)
+    first, second = list(corpus(NLP)), list(corpus(NLP))
+    of_text = {}
+    for example in first + second:
+        source = get_mark(example.reference).source
+        # Both pieces "a text" are of different documents, so they are no copies.
+        of_text.setdefault(source, set()).add(example.reference.text.strip())
+    assert sorted(of_text) == [f"{n}:{i}:{j}" for n in "ab" for i in range(4) for j in range(2)]
+    assert all(len(some) == 1 for some in of_text.values())
+    assert of_text["b:3:1"] == {"number 3"}
+    # What an augmenter makes of a document is from there, too.
+    twice = Corpus(path["a"], augmenter=lambda nlp, example: iter([example, example]))
+    assert Counter(mark.source for mark in marks(twice(NLP))) == {f":{i}:0": 2 for i in range(4)}
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

@@ -91,7 +91,12 @@ def test_is_registered_and_checks_its_settings():
     assert float(configured[0]) == float(direct[0])
     with pytest.raises(ValueError, match="token, batch"):
         make(scope="document")
-    with pytest.raises(ValueError, match="gamma must be positive"):
-        make(beta=1.0, gamma=0.0)
+    for wrong in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"gamma is {wrong}, but must be positive and finite"):
+            make(beta=1.0, gamma=wrong)
+        if wrong:
+            for name in ("alpha", "beta"):
+                with pytest.raises(ValueError, match=f"{name} is {wrong}, but must be finite and"):
+                    make(**{name: wrong})
     with pytest.raises(ValueError, match="label_smoothing"):
         make(label_smoothing=1.0)

@@ -1,5 +1,7 @@
 """The contrastive losses against naive loops, their gradients against finite differences."""
 
+import warnings
+
 import numpy
 import pytest
 from thinc.api import NumpyOps
@@ -15,10 +17,12 @@ from spacy_contrastive_ner.losses import (
     pairs,
     supcon,
 )
+from spacy_contrastive_ner.losses.span_contrast import make_span_contrast
 
 from .. import oracle
 
 OPS = NumpyOps()
+NAN, INF = float("nan"), float("inf")
 
 CASES = [
     (info_nce, oracle.info_nce, {}),
@@ -113,7 +117,9 @@ def test_single_precision(loss, slow, settings):
 )
 def test_nothing_to_learn(loss, slow, settings, labels):
     rows = make_rows(numpy.random.default_rng(0), len(labels), loss).astype("float32")
-    value, d_rows = loss(OPS, rows, labels.astype("bool"), **settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        value, d_rows = loss(OPS, rows, labels.astype("bool"), **settings)
     assert float(value) == 0.0
     assert d_rows.shape == rows.shape and not d_rows.any()
 
@@ -148,6 +154,50 @@ def test_extreme_rows_and_ties(loss, slow, settings, scale):
     assert numpy.isfinite(d_rows).all()
     if loss is not gaussian_kl:
         assert not d_rows[7:9].any()
+
+
+def unit(rows):
+    """In double precision, one row after the other."""
+    wide = rows.astype("float64")
+    return numpy.asarray([row / numpy.sqrt((row * row).sum()) for row in wide])
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 3e18, 1e19, 1e25, 1e37, 3e38])
+def test_rows_of_any_length_are_normalised(scale):
+    """Also where the squares of their entries are more than a float can hold."""
+    rng = numpy.random.default_rng(0)
+    rows = rng.uniform(-1, 1, (6, 5)).astype("float32")
+    rows /= numpy.abs(rows).max(axis=1, keepdims=True)
+    rows[1] /= 1000
+    rows[2, 1:] = 0
+    rows *= numpy.float32(scale)
+    rows[3] = 0
+    there = [0, 1, 2, 4, 5]
+    found, backprop = pairs.unit_rows(OPS, rows)
+    assert found.dtype == "float32" and not found[3].any()
+    assert numpy.allclose(found[there], unit(rows[there]), atol=1e-6)
+    d_unit = rng.normal(size=rows.shape).astype("float32")
+    d_rows = backprop(d_unit)
+    assert not d_rows[3].any()
+    wide, d_wide = rows.astype("float64"), d_unit.astype("float64")
+    for i in there:
+        length = numpy.sqrt((wide[i] * wide[i]).sum())
+        along = wide[i] / length
+        expected = (d_wide[i] - (d_wide[i] @ along) * along) / length
+        # Near the smallest floats some digits are lost.
+        assert numpy.allclose(d_rows[i] * length, expected * length, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss, slow", [case[:2] for case in CASES[::2] if case[0] != gaussian_kl])
+def test_long_rows_are_compared_as_short_ones(loss, slow):
+    rng = numpy.random.default_rng(0)
+    rows, labels = make_rows(rng, 12, loss).astype("float32"), make_labels(rng, 12)
+    short, _ = loss(OPS, rows, labels)
+    rows *= numpy.float32(1e25)
+    value, d_rows = loss(OPS, rows, labels)
+    assert float(value) == pytest.approx(slow(rows.astype("float64"), labels), rel=1e-4)
+    assert float(value) == pytest.approx(float(short), rel=1e-5)
+    assert d_rows.any()
 
 
 @every_loss
@@ -231,20 +281,31 @@ def test_variances_of_no_gaussian():
 @pytest.mark.parametrize(
     "make, settings",
     [
-        (make_info_nce, {"temperature": 0.0}),
+        *(
+            (make, {"temperature": value})
+            for make in (make_info_nce, make_supcon, make_gaussian_kl, make_distance_logistic)
+            for value in (0.0, -1.0, NAN, INF, -INF)
+        ),
+        (make_distance_logistic, {"margin": NAN}),
+        (make_distance_logistic, {"margin": INF}),
+        (make_distance_logistic, {"label_smoothing": NAN}),
         (make_info_nce, {"reduction": "sum"}),
-        (make_supcon, {"temperature": -1.0}),
-        (make_gaussian_kl, {"temperature": 0.0}),
         (make_gaussian_kl, {"width": 0}),
-        (make_distance_logistic, {"temperature": 0.0}),
         (make_distance_logistic, {"margin": -1.0}),
         (make_distance_logistic, {"label_smoothing": 1.0}),
     ],
 )
 def test_settings_are_checked(make, settings):
-    (name,) = settings
-    with pytest.raises(ValueError, match=name):
+    ((name, value),) = settings.items()
+    with pytest.raises(ValueError, match=f"{name} is .*{value}.*, but must"):
         make(**settings)
+
+
+@pytest.mark.parametrize("name", ["entities", "thresholds", "start", "end", "span", "anchor"])
+@pytest.mark.parametrize("value", [-1.0, NAN, INF])
+def test_weights_of_span_contrast_are_checked(name, value):
+    with pytest.raises(ValueError, match=f"{name} is {value}, but must be finite and not negative"):
+        make_span_contrast(**{name: value})
 
 
 @pytest.mark.parametrize("make", [make_info_nce, make_supcon, make_distance_logistic])

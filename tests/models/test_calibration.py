@@ -2,11 +2,14 @@
 
 import numpy
 import pytest
+import spacy
+from spacy.tokens import Doc
+from spacy.training import Example
 
 from spacy_contrastive_ner.models.calibration import fit_logistic
 
-from ..util import TEXTS, found, make_examples, make_pipeline, predict, train
-from .test_bi_encoder import make
+from ..util import TEXTS, TOK2VEC, found, make_examples, make_pipeline, predict, train
+from .test_bi_encoder import BI, make
 
 
 @pytest.mark.parametrize("slope, shift", [(1.0, 0.0), (0.3, -1.0), (2.5, 4.0)])
@@ -72,8 +75,40 @@ def test_too_few_entities_change_nothing():
     nlp = make()
     train(nlp)
     pipe = nlp.get_pipe("contrastive_ner")
-    assert pipe.calibrate(make_examples(nlp)) == {} and pipe.calibrate([]) == {}
+    assert pipe.calibrate(make_examples(nlp)) == {}
     assert pipe.model.attrs["calibration"] == {}
+
+
+def test_without_annotation():
+    nlp = make()
+    train(nlp, steps=1)
+    pipe = nlp.get_pipe("contrastive_ner")
+    with pytest.raises(ValueError, match="There are no examples to calibrate with"):
+        pipe.calibrate([])
+    with pytest.raises(ValueError, match=r"None of the 4 examples to calibrate with has .*'sc'"):
+        pipe.calibrate(make_examples(nlp, key="other"))
+
+
+def test_shared_encoder():
+    """Documents that the encoder has not seen have rows of zeros, from which nothing is to be learned."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": TOK2VEC})
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
+    config = {"@architectures": BI, "tok2vec": listener, "width": 12}
+    pipe = nlp.add_pipe("contrastive_ner", config={"model": config})
+    train(nlp)
+    with pytest.raises(
+        ValueError, match=r"'the Ministry .*did not go through the encoder.*'tok2vec'.*nlp\(gold"
+    ):
+        pipe.calibrate(make_examples(nlp, TEXTS * 5))
+    assert pipe.model.attrs["calibration"] == {}
+    examples = [
+        Example(nlp(Doc(nlp.vocab, words=[t.text for t in eg.reference])), eg.reference)
+        for eg in make_examples(nlp, TEXTS * 5)
+    ]
+    assert pipe.calibrate(examples) == {"GPE": 15, "ORG": 10, "PER": 15}
+    for text, spans in TEXTS:
+        assert found(predict(nlp, text)) == sorted(spans)
 
 
 def test_text_that_is_not_annotated_is_left_out():

@@ -9,14 +9,20 @@ from functools import partial
 import numpy
 import pytest
 import srsly
+from spacy.tokens import Span
 from thinc.api import Linear
 
 from spacy_contrastive_ner.pretraining.checkpoint import (
     NAME,
+    VERSION,
+    _digest,
+    check_same_config,
     count_schedules,
     get_random_state,
     is_finite,
     load_checkpoint,
+    relevant_config,
+    same_chance,
     set_random_state,
 )
 from spacy_contrastive_ner.pretraining.driver import Run
@@ -168,11 +174,11 @@ def uninterrupted(root, config_of):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_there_is_something_to_lose(case, uninterrupted):
+def test_there_is_something_to_lose(case, uninterrupted, root):
     files, n_batches = uninterrupted(case)
     assert set(files) == {NAME, "log.jsonl", "model-best.bin", "model-last.bin"}
     assert len(n_batches) == 4 and min(n_batches.values()) > 3
-    state = srsly.msgpack_loads(files[NAME])
+    state = load_checkpoint(root / case)
     assert state["progress"]["epoch"] == 4
     assert state["moments"]["mom1"] and state["moments"]["mom2"]
     assert bool(state["moments"]["averages"]) == (case in ("averages", "tagging"))
@@ -212,7 +218,7 @@ def test_stopped_again_and_again_by_a_signal(case, config_of, uninterrupted, tmp
 def test_killed_after_saving_within_an_epoch(case, config_of, uninterrupted, tmp_path):
     files, n_batches = uninterrupted(case)
     killed = go(Interrupted(config_of(case), tmp_path, at=(2, n_batches[2] - 1), kill=True))
-    progress = srsly.msgpack_loads(killed[NAME])["progress"]
+    progress = state_of(killed[NAME])["progress"]
     assert progress["epoch"] == 2 and progress["batch"] >= 2
     resumed = go(Run(config_of(case), tmp_path), resume=True)
     require_same(resumed, files)
@@ -234,8 +240,11 @@ def require_same(files, others):
     for name in files:
         if name != NAME:
             assert files[name] == others[name], name
-    one, other = srsly.msgpack_loads(files[NAME]), srsly.msgpack_loads(others[NAME])
-    require_equal(one, other)
+    require_equal(state_of(files[NAME]), state_of(others[NAME]))
+
+
+def state_of(data):
+    return srsly.msgpack_loads(srsly.msgpack_loads(data)["state"])
 
 
 def require_equal(one, other, path="checkpoint"):
@@ -325,13 +334,41 @@ def test_damaged(data, finished, config_of):
 
 
 def change(path, **changes):
-    state = srsly.msgpack_loads(path.read_bytes())
-    path.write_bytes(srsly.msgpack_dumps({**state, **changes}))
+    """Change the state of a run, as another version of the package might have written it."""
+    data = srsly.msgpack_dumps({**state_of(path.read_bytes()), **changes})
+    whole = {"version": VERSION, "digest": _digest(data), "state": data}
+    path.write_bytes(srsly.msgpack_dumps(whole))
 
 
-def test_of_another_version(finished, config_of):
-    change(finished / NAME, version=99)
-    with pytest.raises(ValueError, match=r"format 99, not \d+"):
+@pytest.mark.parametrize("place", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_bit_that_is_another(place, finished, config_of):
+    data = bytearray((finished / NAME).read_bytes())
+    data[int(place * len(data))] ^= 4
+    (finished / NAME).write_bytes(data)
+    with pytest.raises(ValueError, match=r"is damaged .*not those that were written"):
+        resume(config_of("plain"), finished)
+
+
+@pytest.mark.parametrize(
+    "whole, message",
+    [
+        ({"version": VERSION}, r"is damaged .*\(it holds no state of a run\)"),
+        ({"version": 1}, r"another version of this package \(format 1, not \d+\)"),
+        ({"version": 99}, r"another version of this package \(format 99, not \d+\)"),
+        ([VERSION], "is damaged"),
+    ],
+)
+def test_a_file_of_others(whole, message, finished, config_of):
+    (finished / NAME).write_bytes(srsly.msgpack_dumps(whole))
+    with pytest.raises(ValueError, match=message):
+        resume(config_of("plain"), finished)
+
+
+def test_lacks_a_part(finished, config_of):
+    data = srsly.msgpack_dumps({"parameters": {}, "terms": []})
+    whole = {"version": VERSION, "digest": _digest(data), "state": data}
+    (finished / NAME).write_bytes(srsly.msgpack_dumps(whole))
+    with pytest.raises(ValueError, match="it lacks progress, moments, n_updates, random"):
         resume(config_of("plain"), finished)
 
 
@@ -402,15 +439,103 @@ def test_the_rest_of_an_epoch_may_hold_nothing_to_compare(config_of, tmp_path):
     require_same(go(Run(config, tmp_path / "out"), resume=True), whole)
 
 
-def test_the_corpus_has_become_smaller(config_of, corpora, tmp_path):
+@pytest.fixture
+def changing(config_of, corpora, tmp_path):
+    """A run that was interrupted, whose training documents can be changed."""
     config = config_of("spacy_reader")
     path = tmp_path / "train.spacy"
     path.write_bytes(corpora["a"].read_bytes())
     config["corpora"]["train"]["path"] = str(path)
     go(Interrupted(config, tmp_path / "out", at=(0, 4)))
+    return config, tmp_path / "out", path
+
+
+def test_the_corpus_has_become_smaller(changing):
+    config, output, path = changing
     write(path, make_docs(4))
+    message = (
+        "training documents have changed .*had 12 documents, 93 words, 30 entities, and have "
+        "4 documents, 31 words, 10 entities. Put"
+    )
+    with pytest.raises(ValueError, match=message):
+        go(Run(config, output), resume=True)
+    run = Run(config, output)
+    run.resume()
+    with pytest.raises(ValueError, match=message):
+        run.survey()
+    run = Run(config, output)
+    run.resume()
+    # Also if nobody looked at it before.
     with pytest.raises(ValueError, match=r"after 4 batches of epoch 1, which has only 2 now"):
-        go(Run(config, tmp_path / "out"), resume=True)
+        list(run.epochs())
+
+
+def test_the_corpus_has_other_labels(changing):
+    config, output, path = changing
+    docs = make_docs()
+    old = docs[-1].spans["sc"][0]
+    docs[-1].spans["sc"] = [Span(docs[-1], old.start, old.end, "OTHER")]
+    write(path, docs)
+    message = "training documents .*have 12 documents, 93 words, 30 entities as before, but other"
+    with pytest.raises(ValueError, match=message):
+        go(Run(config, output), resume=True)
+
+
+def test_the_corpus_has_another_order_only(changing):
+    """Which is not checked, as an order may be drawn anew."""
+    config, output, path = changing
+    write(path, make_docs()[::-1])
+    run = Run(config, output)
+    run.resume()
+    run.survey()
+
+
+def test_the_documents_to_judge_by_have_changed(changing, tmp_path):
+    config, output, _ = changing
+    config = config.copy()
+    dev = tmp_path / "dev.spacy"
+    config["corpora"]["dev"]["path"] = str(write(dev, make_docs(7)))
+    go(Interrupted(config, tmp_path / "other", at=(1, 1)))
+    write(dev, make_docs(8))
+    with pytest.raises(ValueError, match=r"documents to judge by have changed .*had 7 documents"):
+        go(Run(config, tmp_path / "other"), resume=True)
+
+
+def test_a_corpus_that_is_augmented_is_the_same(config_of, tmp_path):
+    """Though what is drawn for it is not, once a run is resumed."""
+    config = config_of("plain")
+    config["training"]["seed"] = None
+    config["pretraining"]["max_epochs"] = 2
+    for block in config["corpora"].values():
+        block["augmenter"] = {"@augmenters": "spacy.lower_case.v1", "level": 0.5}
+    run = Interrupted(config, tmp_path, at=(0, 3))
+    go(run)
+    again = Run(config, tmp_path)
+    random.seed(7)
+    again.resume()
+    again.survey()
+    assert list(again.epochs()) == [0, 1]
+
+
+def test_other_vectors(finished, config_of):
+    config = config_of("plain")
+    config["initialize"]["vectors"] = "other_vectors"
+    state = load_checkpoint(finished)
+    with pytest.raises(ValueError, match=r"initialize\.vectors was None and is 'other_vectors'"):
+        check_same_config(state, relevant_config(config), finished)
+
+
+def test_patience_and_select_are_kept(config_of, tmp_path):
+    config = config_of("plain")
+    run = Interrupted(config, tmp_path, at=(0, 1), patience=3, select="accuracy")
+    go(run)
+    progress = resume(config, tmp_path).progress
+    assert (progress.patience, progress.select) == (3, "accuracy")
+    again = Run(config, tmp_path, patience=0, select="loss")
+    again.resume()
+    assert (again.progress.patience, again.progress.select) == (0, "loss")
+    assert not again.finished and list(again.epochs()) == [0, 1, 2, 3]
+    assert load_checkpoint(tmp_path)["progress"]["patience"] == 0
 
 
 def test_sources_of_chance():
@@ -424,6 +549,18 @@ def test_sources_of_chance():
     assert draws[0] == draws[1]
     set_random_state(None)
     assert random.random() != draws[0][0]
+
+
+def test_the_same_is_drawn_inside():
+    draws = []
+    for seed in (1, 2):
+        random.seed(seed)
+        numpy.random.seed(seed)
+        before = [random.getstate(), str(numpy.random.get_state())]
+        with same_chance():
+            draws.append((random.random(), numpy.random.rand()))
+        assert [random.getstate(), str(numpy.random.get_state())] == before
+    assert draws[0] == draws[1]
 
 
 def test_schedules_are_counted():

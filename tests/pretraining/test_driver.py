@@ -10,6 +10,7 @@ import numpy
 import pytest
 import srsly
 import typer
+from spacy.tokens import Span
 from spacy.training.pretrain import pretrain
 
 import spacy_contrastive_ner.pretraining.driver as driver
@@ -21,6 +22,7 @@ from spacy_contrastive_ner.pretraining.driver import Run
 from .tiny import (
     BY_WORDS,
     CONTRAST,
+    TAGGING,
     make_config,
     make_corpora,
     make_docs,
@@ -183,7 +185,7 @@ def test_stops_when_out_of_patience(corpora, tmp_path):
 def test_without_documents_to_judge_by_the_last_weights_are_best(corpora, tmp_path):
     config = make_config(corpora, max_epochs=2)
     del config["corpora"]["dev"]
-    run = finish(config, tmp_path, patience=1)
+    run = finish(config, tmp_path)
     assert run.progress.best == 1 and not run.out_of_patience()
     assert (tmp_path / "model-last.bin").read_bytes() == (tmp_path / "model-best.bin").read_bytes()
     assert set(read_log(tmp_path)[0]) == {"epoch", "words", "loss", "updates", "best"}
@@ -223,9 +225,10 @@ def test_which_documents_to_judge_by(corpora, tmp_path):
 def test_settings_of_the_judge_are_used(corpora, tmp_path):
     config = make_config(corpora, objective=judge_of(corpora["dev"], patience=3, select="accuracy"))
     run = Run(config.interpolate(), tmp_path)
-    assert (run.patience, run.select, run.model.at_epoch_end) == (3, "accuracy", None)
+    progress = run.progress
+    assert (progress.patience, progress.select, run.model.at_epoch_end) == (3, "accuracy", None)
     run = Run(config.interpolate(), tmp_path, patience=0, select="loss")
-    assert (run.patience, run.select) == (0, "loss")
+    assert (run.progress.patience, run.progress.select) == (0, "loss")
 
 
 def test_the_judge_with_the_command_of_spacy(corpora, tmp_path):
@@ -248,7 +251,7 @@ def test_the_judge_with_the_command_of_spacy(corpora, tmp_path):
         assert (best.parent / name).read_bytes() == (run.output / name).read_bytes(), name
     plain = list(srsly.read_jsonl(best.parent / "judge.jsonl"))
     ours = read_log(run.output)
-    assert len(plain) == len(ours)
+    assert [entry["epoch"] for entry in plain] == [entry["epoch"] for entry in ours]
     assert [entry["dev_loss"] for entry in plain] == [entry["dev_loss"] for entry in ours]
 
 
@@ -402,7 +405,7 @@ def test_label_with_one_mention(corpora, tmp_path):
     (doc,) = make_docs(1)
     doc.spans["sc"] = [doc.spans["sc"][0]]
     path = write(tmp_path / "train.spacy", [doc])
-    refused(with_train(corpora, path), tmp_path, r"No label has two mentions \(ORG have one each")
+    refused(with_train(corpora, path), tmp_path, r"No label has two mentions \(ORG has one\)")
 
 
 @pytest.mark.parametrize("kind", ["ours", "spacy"])
@@ -449,6 +452,28 @@ def test_dev_without_annotation(corpora, tmp_path):
     write(path, [])
     config["corpora"]["dev"] = {**SPACY_READER, "path": str(path)}
     refused(config, tmp_path, r"no documents to judge by in \[corpora.dev\]")
+
+
+def test_dev_without_entities(corpora, tmp_path):
+    docs = make_docs(3)
+    for doc in docs:
+        doc.spans["sc"] = []
+    config = make_config(corpora, dev=reader({"a": write(tmp_path / "dev.spacy", docs)}))
+    run = Run(config.interpolate(), tmp_path / "out")
+    with pytest.raises(ValueError, match="3 documents to judge by are annotated, but hold no ent"):
+        run.survey()
+
+
+@pytest.mark.parametrize("settings", [{"patience": 2}, {"select": "accuracy"}])
+def test_settings_that_need_dev(settings, corpora, tmp_path):
+    config = make_config(corpora)
+    config["corpora"]["dev"]["path"] = None
+    message = f"--{next(iter(settings))} needs documents to judge by"
+    refused(config, tmp_path, message, **settings)
+
+
+def test_no_epochs(corpora, tmp_path):
+    refused(make_config(corpora, max_epochs=0), tmp_path, "max_epochs is 0, so that nothing")
 
 
 def test_dev_of_the_judge_that_is_not_there(corpora, tmp_path):
@@ -653,6 +678,67 @@ def test_dev_documents_of_another_space_are_refused_before_training(corpora, tmp
         ValueError, match=r"label space '', but heads are learned for 'a', 'b'\. Name"
     ):
         run.survey()
+
+
+@pytest.mark.parametrize("objective", [CONTRAST, TAGGING])
+def test_a_label_of_dev_only_is_told(objective, corpora, tmp_path):
+    dev = reader({"a": write(tmp_path / "dev.spacy", make_docs(7, late=True))})
+    config = make_config(corpora, objective=objective, dev=dev)
+    run = Run(config.interpolate(), tmp_path)
+    with pytest.warns(UserWarning, match=r"nothing is learned of them: LATE 2\.") as told:
+        run.survey()
+    assert len(told) == 1
+
+
+def test_labels_none_of_which_is_learned_are_refused_by_heads(corpora, tmp_path):
+    docs = make_docs(3)
+    for doc in docs:
+        doc.spans["sc"] = [Span(doc, 0, 1, "OTHER"), Span(doc, 1, 2, "OTHER")]
+    dev = reader({"a": write(tmp_path / "dev.spacy", docs)})
+    run = Run(make_config(corpora, objective=TAGGING, dev=dev).interpolate(), tmp_path)
+    with pytest.raises(ValueError, match=r"None of the labels .* \('OTHER'\) is .*\('LATE', 'ORG'"):
+        run.survey()
+    # A space is compared by what it looks like, whatever its labels are called.
+    run = Run(make_config(corpora, dev=dev).interpolate(), tmp_path)
+    with pytest.warns(UserWarning, match="OTHER 6"):
+        run.survey()
+
+
+@pytest.mark.parametrize("n_save_every", [None, 2])
+def test_what_a_run_replaces_goes_when_the_first_is_saved(n_save_every, corpora, tmp_path):
+    """And not before."""
+    old = finish(make_config(corpora, n_save_epoch=1), tmp_path)
+    (tmp_path / "model9.temp.bin").write_bytes(b"old")
+    (tmp_path / "model-mine.bin").write_bytes(b"mine")
+    before = read_all(tmp_path)
+    config = make_config(corpora, max_epochs=2, seed=1, n_save_every=n_save_every)
+    run = Run(config.interpolate(), tmp_path)
+    seen = []
+    run.on_batch = lambda docs: seen.append(read_all(tmp_path))
+    go(run)
+    first = n_save_every or next(n for n, each in enumerate(seen) if each != before)
+    assert seen[first - 1] == before != seen[first]
+    kept = [NAME, "log.jsonl", "model-last.bin", "model-mine.bin"]
+    best = [] if n_save_every else ["model-best.bin"]
+    assert sorted(seen[first]) == sorted([*kept, *best])
+    assert names(tmp_path) == sorted([*kept, "model-best.bin"])
+    assert old.progress.log[0] != run.progress.log[0]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is none on Windows")
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_terminal_that_hangs_up(ignored, corpora, tmp_path):
+    run = Run(make_config(corpora, max_epochs=1).interpolate(), tmp_path)
+    run.on_batch = lambda docs: os.kill(os.getpid(), signal.SIGHUP)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        run.survey()
+        with run.stop_on_signals():
+            done = list(run.epochs())
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (run.stopped, done) == ((0, [0]) if ignored else (signal.SIGHUP, []))
+    assert (tmp_path / NAME).exists()
 
 
 def test_the_driver_knows_when_an_epoch_ends(corpora, tmp_path):

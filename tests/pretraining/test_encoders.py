@@ -9,7 +9,7 @@ from spacy.training.initialize import init_nlp
 from spacy.training.pretrain import get_tok2vec_ref, pretrain
 from spacy.util import load_model_from_config
 
-from spacy_contrastive_ner.pretraining.checkpoint import load_checkpoint
+from spacy_contrastive_ner.pretraining.checkpoint import NAME, load_checkpoint
 from spacy_contrastive_ner.pretraining.driver import Run
 
 from .tiny import (
@@ -212,3 +212,107 @@ def test_a_whole_pipe_is_refused(corpora, tmp_path):
     with pytest.raises(ValueError, match=r'layer = "tok2vec"'):
         Run(config.interpolate(), tmp_path)
     assert load_model_from_config(config).pipe_names == ["contrastive_ner"]
+
+
+@pytest.mark.parametrize("where", ["corpora.train", "corpora.dev"])
+def test_a_listener_is_refused_by_the_command_of_spacy(where, corpora, tmp_path):
+    """Which puts the encoder in its place and tells nobody. spaCy's own reader cannot notice."""
+    config = make_config(corpora, component="contrastive_ner", layer="tok2vec", max_epochs=1)
+    config["pretraining"]["corpus"] = where
+    with pytest.raises(ValueError, match=r'component = "tok2vec" and layer = ""'):
+        pretrain(config.interpolate(), tmp_path)
+    # Who never pretrains may have what they like there.
+    begin_stage_two(config, None)
+    # The reader's pipeline has nothing to do with that which is pretrained.
+    config["pretraining"]["component"], config["pretraining"]["layer"] = "tok2vec", ""
+    pretrain(config.interpolate(), tmp_path)
+
+
+def weights_of(config, folder):
+    """Weights of an encoder with the settings of a config."""
+    run = Run(config.interpolate(), folder)
+    (folder / "model-best.bin").write_bytes(run.model.get_ref("tok2vec").to_bytes())
+    return folder / "model-best.bin"
+
+
+def refused_by_stage_two(config, weights, message):
+    with pytest.raises(ValueError, match=message) as error:
+        begin_stage_two(config, weights)
+    assert str(weights) in str(error.value)
+
+
+def with_tok2vec(corpora, where, **settings):
+    tok2vec = {**TOK2VEC, **settings}
+    if where == "inline":
+        pipe = {"factory": "contrastive_ner", "model": {"tok2vec": tok2vec}}
+        names = {"component": "contrastive_ner", "layer": "tok2vec"}
+        return make_config(corpora, {"contrastive_ner": pipe}, **names)
+    listener = {**LISTENER, "width": tok2vec["width"]}
+    pipeline = {
+        "tok2vec": {"factory": "tok2vec", "model": tok2vec},
+        "contrastive_ner": {"factory": "contrastive_ner", "model": {"tok2vec": listener}},
+    }
+    return make_config(corpora, pipeline)
+
+
+@pytest.mark.parametrize("where", ["shared", "inline"])
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"width": 16}, r"another encoder .*is 16 in place of 8, so its width .*\. component and"),
+        ({"depth": 2}, r"layers in place of \d+, so its depth or its arch.*beside the weights"),
+        ({"embed_size": 60}, r"is 60 in place of 50"),
+        ({"maxout_pieces": 3}, r"is 3 in place of 2"),
+    ],
+)
+def test_weights_of_another_encoder(where, settings, message, corpora, tmp_path):
+    weights = weights_of(with_tok2vec(corpora, where, **settings), tmp_path)
+    refused_by_stage_two(with_tok2vec(corpora, where), weights, message)
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda data: b"", "is empty: copy or make it anew"),
+        (lambda data: data[: len(data) // 2], "is damaged or cut off .*copy or make it anew"),
+        (lambda data: data + b"more", "is damaged or cut off"),
+        (lambda data: srsly.msgpack_dumps(3), "holds no weights: name model-best.bin"),
+        (lambda data: srsly.msgpack_dumps({"nodes": [{}] * 9}), "is damaged|layers in place of"),
+    ],
+)
+def test_weights_that_are_damaged(spoil, message, corpora, tmp_path):
+    config = make_config(corpora)
+    weights = weights_of(config, tmp_path)
+    weights.write_bytes(spoil(weights.read_bytes()))
+    refused_by_stage_two(config, weights, message)
+
+
+def test_what_is_no_file_of_weights(corpora, tmp_path):
+    config = make_config(corpora, max_epochs=1)
+    run = Run(config.interpolate(), tmp_path)
+    list(run.epochs())
+    message = "is the checkpoint of a run, not its weights: name model-best.bin or model-last.bin"
+    refused_by_stage_two(config, tmp_path / NAME, message)
+    refused_by_stage_two(config, tmp_path, "is a folder: name the file model-best.bin in it")
+    begin_stage_two(config, tmp_path / "model-best.bin")
+
+
+def test_weights_for_a_listener(corpora, tmp_path):
+    """As plain `spacy pretrain` may have written them."""
+    weights = weights_of(make_config(corpora), tmp_path)
+    config = make_config(corpora, component="contrastive_ner", layer="tok2vec")
+    with pytest.raises(ValueError, match=r'component = "tok2vec" and layer = ""'):
+        begin_stage_two(config, weights)
+
+
+def test_weights_of_others_are_left_to_spacy(corpora, tmp_path):
+    """A pipe that neither is this one nor is listened to."""
+    pipeline = {
+        "ner": {"factory": "ner", "model": ner_model({**TOK2VEC, "width": 16})},
+        "contrastive_ner": {"factory": "contrastive_ner", "model": {"tok2vec": TOK2VEC}},
+    }
+    names = {"component": "ner", "layer": "tok2vec"}
+    weights = weights_of(make_config(corpora, pipeline, **names), tmp_path)
+    pipeline["ner"]["model"]["tok2vec"] = TOK2VEC
+    with pytest.raises(ValueError, match="Attempt to change dimension"):
+        begin_stage_two(make_config(corpora, pipeline, **names), weights)

@@ -7,6 +7,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
+from spacy_contrastive_ner.annotations import Gold
 from spacy_contrastive_ner.models.memory import layout_of
 
 from ..util import TOK2VEC, found, make_examples, predict, train
@@ -148,6 +149,29 @@ def test_objectives_without_use():
         make_joint(tagging)
     with pytest.raises(ValueError, match="accumulate_gradient and judge"):
         make_joint({**OBJECTIVE, "accumulate_gradient": 2})
+
+
+def test_what_is_unknown_for_no_label_of_the_pipe_is_unknown_for_all(monkeypatch):
+    nlp = make_joint()
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    model = nlp.get_pipe("contrastive_ner").model
+    (term,) = model.attrs["terms"]
+    (label, *_) = model.attrs["labels"](model)
+    docs = [eg.predicted for eg in examples[:1]]
+    missing = [(0, 1, label), (1, 2, "?"), (2, 3, "")]
+    gold = [Gold(len(docs[0]), [(0, 1, label)], missing, [])]
+    seen = []
+    learn = term.learn
+
+    def listen(ops, part, *args, **kwargs):
+        seen.extend(part.gold)
+        return learn(ops, part, *args, **kwargs)
+
+    monkeypatch.setattr(term, "learn", listen)
+    both, _ = model(docs, True)
+    model.attrs["learn"](model, gold, both)
+    assert seen == [gold[0]._replace(missing=[(0, 1, label), (1, 2, ""), (2, 3, "")])]
 
 
 def test_the_objective_reads_what_the_pipe_reads():

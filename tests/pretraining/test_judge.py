@@ -11,11 +11,15 @@ from thinc.api import Adam
 
 from spacy_contrastive_ner.corpora.marks import Mark, set_mark
 from spacy_contrastive_ner.pretraining import judge as module
+from spacy_contrastive_ner.pretraining.driver import Run
 from spacy_contrastive_ner.pretraining.judge import KnownTokens, Verdict, judge, read_dev
+from spacy_contrastive_ner.pretraining.model import split_by_space
 from spacy_contrastive_ner.pretraining.objective import make_judge
 from spacy_contrastive_ner.pretraining.probe import Report, probe
 
+from ..util import TOK2VEC
 from .test_model import OBJECTIVES, grads, make_docs, make_model, same, update, weights
+from .tiny import make_config, make_corpora, reader
 
 NAN = float("nan")
 
@@ -270,9 +274,10 @@ def test_the_best_weights_are_kept(tmp_path, monkeypatch, capsys):
         kept.append(best.read_bytes() == model.get_ref("tok2vec").to_bytes())
     assert kept == [True, False, True, False]
     lines = list(srsly.read_jsonl(best.parent / "judge.jsonl"))
-    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    # As in the log of `spacy pretrain` beside it.
+    assert [line["epoch"] for line in lines] == [0, 1, 2, 3]
     assert [line["dev_loss"] for line in lines] == [2.0, 3.0, 1.0, 1.0]
-    assert lines[0] == {"epoch": 1, **verdicts[0].to_dict()}
+    assert lines[0] == {"epoch": 0, **verdicts[0].to_dict()}
     told = " ".join(capsys.readouterr().out.split())
     assert told.count("best so far") == 2 and "epoch 4: dev loss 1.0000, neighbours 0.500" in told
 
@@ -359,6 +364,107 @@ def test_documents_without_entities_cannot_judge():
     doc.spans["sc"] = []
     with pytest.raises(ValueError, match="hold no entity at all"):
         judge(model, [doc])
+
+
+SEGMENTS = {"units": "segments", "outside": "ignore"}
+
+
+def make_doc(nlp, words, *spans, space=""):
+    doc = Doc(nlp.vocab, words=words.split())
+    doc.spans["sc"] = [Span(doc, *span) for span in spans]
+    set_mark(doc, Mark(space, space))
+    return doc
+
+
+@pytest.mark.parametrize(
+    "settings, spans",
+    [
+        ({}, [(0, 1, "PER")]),
+        ({}, [(0, 1, "PER"), (2, 3, "GPE")]),
+        ({"outside": "query"}, [(0, 1, "PER"), (1, 2, "ORG")]),
+        (SEGMENTS, [(0, 2, "PER"), (2, 3, "GPE")]),
+        # Two that are alike, but nothing that is unlike them.
+        (SEGMENTS, [(0, 1, "PER"), (2, 3, "PER")]),
+        ({"outside": "ignore"}, [(0, 2, "PER")]),
+        # The third token is unknown.
+        ({"missing_key": "unknown"}, [(0, 2, "PER")]),
+    ],
+)
+def test_documents_in_which_nothing_can_be_compared_cannot_judge(settings, spans, tmp_path):
+    """Their loss would be a perfect 0 from the first epoch on."""
+    model, nlp = make_model(**settings)
+    docs = [make_doc(nlp, "Anna left Paris", *spans)]
+    docs[0].spans["unknown"] = [Span(docs[0], 2, 3)]
+    assert model.evaluate(docs, model.rows_of(docs)) == {}
+    message = r"Nothing can be compared in the 1 documents to judge by.* need two (tokens|entities)"
+    with pytest.raises(ValueError, match=message):
+        judge(model, docs)
+    dev = write_dev(nlp, tmp_path / "dev.spacy", docs)
+    with pytest.raises(ValueError, match=message):
+        make_judge(dev).begin(nlp.vocab, model.terms)
+
+
+def test_plain_pretraining_stops_before_it_begins(tmp_path):
+    _, nlp = make_model()
+    dev = write_dev(nlp, tmp_path / "dev.spacy", [make_doc(nlp, "Anna left", (0, 1, "PER"))])
+    block = {"@misc": "spacy-contrastive-ner.Judge.v1", "dev": str(dev)}
+    with pytest.raises(ValueError, match="Nothing can be compared"):
+        make_model(judge=block)
+
+
+def test_a_run_stops_before_it_begins(tmp_path):
+    corpora = make_corpora(tmp_path)
+    _, nlp = make_model()
+    for docs, stops in (
+        ([make_doc(nlp, "Anna left", (0, 1, "ORG"))], True),
+        ([make_doc(nlp, "Anna and Boris left", (0, 1, "ORG"), (2, 3, "ORG"))], False),
+    ):
+        dev = reader(write_dev(nlp, tmp_path / "few.spacy", docs))
+        run = Run(make_config(corpora, dev=dev).interpolate(), tmp_path / "out")
+        if stops:
+            with pytest.raises(ValueError, match="Nothing can be compared in the 1 documents"):
+                run.survey()
+        else:
+            run.survey()
+
+
+def test_batches_and_spaces_that_say_nothing_do_not_count(monkeypatch):
+    """Their 0 would be no praise."""
+    model, nlp = make_model()
+    docs = make_docs(nlp)
+    alone = judge(model, docs)
+    lone = [make_doc(nlp, "Anna left", (0, 1, "PER"), space="lone")]
+    assert judge(model, [*docs, *lone]).loss == pytest.approx(alone.loss)
+    # A batch each.
+    n_words = sum(map(len, docs))
+    monkeypatch.setattr(module, "BATCH", n_words)
+    lone = [make_doc(nlp, "Anna" + " left" * (n_words - 1), (0, 1, "PER"))]
+    assert judge(model, [*docs, *lone, *docs]).loss == pytest.approx(alone.loss)
+
+
+@pytest.mark.parametrize("units", ["tokens", "segments"])
+@pytest.mark.parametrize("outside", ["negative", "query", "ignore"])
+def test_what_is_judged_is_what_has_a_loss(units, outside):
+    """Whatever the documents are: InfoNCE is 0 only if it compares nothing."""
+    settings = {"units": units, "outside": outside, "missing_key": "unknown", "max_outside": 2}
+    model, nlp = make_model(**settings, near_share=0.0)
+    (term,) = model.terms
+    rng = numpy.random.default_rng(0)
+    seen = set()
+    for _ in range(150):
+        doc = Doc(nlp.vocab, words=["so"] * int(rng.integers(1, 7)))
+        for key, labels, most in (("sc", "AB", 4), ("unknown", ["A", "C", ""], 3)):
+            starts = rng.integers(len(doc), size=rng.integers(most))
+            doc.spans[key] = [
+                Span(doc, start, int(rng.integers(start, len(doc))) + 1, str(rng.choice([*labels])))
+                for start in starts.tolist()
+            ]
+        rows = rng.normal(size=(len(doc), TOK2VEC["width"])).astype("float32")
+        (part,) = split_by_space([doc], term)
+        loss, _ = term.learn(model.ops, part, rows, numpy.random.default_rng(0), False)
+        assert model.evaluate([doc], rows) == ({"contrast": loss} if loss else {})
+        seen.add(bool(loss))
+    assert seen == {True, False}
 
 
 def test_the_best_weights_of_another_run_are_not_overwritten(tmp_path):

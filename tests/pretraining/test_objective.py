@@ -175,6 +175,8 @@ def test_sum_is_checked():
         make_sum_objective({})
     with pytest.raises(ValueError, match="weights names c, d, but the objectives are a, b"):
         make_sum_objective({"a": part, "b": part}, {"c": 1.0, "a": 2.0, "d": 1.0})
+    with pytest.raises(ValueError, match="weight of a is nan, but must be finite"):
+        make_sum_objective({"a": make_contrastive_objective(make_info_nce())}, {"a": float("nan")})
     with pytest.raises(ValueError, match="weight of b is -1"):
         make_sum_objective({"a": part, "b": part}, {"b": -1.0})
     for settings in ({"accumulate_gradient": 2}, {"judge": make_judge("dev.spacy")}):

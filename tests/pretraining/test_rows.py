@@ -94,6 +94,68 @@ def test_token_rows_by_hand():
     assert rows.labels[:, 2].tolist() == [False, False, False, True]
 
 
+# The labels of `documents`, and one that none of them has.
+UNIVERSE = frozenset("ABCD?")
+
+
+def truth(rows, docs, offsets):
+    """Which labels each row has, and which it may have, read off the annotation."""
+    found = []
+    for first, last in zip(rows.starts.tolist(), rows.ends.tolist()):
+        number = max(i for i, n in enumerate(docs) if offsets[i] <= first and n[0])
+        start, end = first - offsets[number], last - offsets[number]
+        _, spans, missing = docs[number]
+        gaps = {label for a, b, label in missing if a < end and b > start}
+        found.append((start, end, spans, UNIVERSE if "" in gaps else frozenset(gaps)))
+    return found
+
+
+@pytest.mark.parametrize("units", ["tokens", "segments"])
+@pytest.mark.parametrize("outside", OUTSIDE)
+@pytest.mark.parametrize("merge", ["label", {"A": "B", "D": "C"}])
+@settings(deadline=None, max_examples=60)
+@given(docs=documents(), seed=st.integers(0, 9))
+def test_only_what_is_certain_is_compared(units, outside, merge, docs, seed):
+    """Against all that may be true where annotation is missing."""
+    to_class = class_of_label(merge)
+    docs = [(n, *([(a, b, to_class(c)) for a, b, c in some] for some in both)) for n, *both in docs]
+    rows, offsets = make(docs, seed, units=units, outside=outside, max_outside=None)
+    known = []
+    for start, end, spans, maybe in truth(rows, docs, offsets):
+        if units == "tokens":
+            labels = frozenset(label for a, b, label in spans if a <= start < b)
+        else:
+            labels = frozenset(label for a, b, label in spans if (a, b) == (start, end))
+        known.append((labels, maybe))
+    positives, negatives = oracle.related(rows.labels, rows.maybe)
+    for i, one in enumerate(known):
+        for j, other in enumerate(known):
+            wanted = oracle.relation(*one, *other)
+            # Nothing is known of two rows without labels, unless outside is a class.
+            if i == j or (outside != "query" and not (one[0] or other[0])):
+                wanted = ""
+            found = "alike" if j in positives[i] else "unlike" if j in negatives[i] else ""
+            assert found == wanted, (rows.starts[i], rows.starts[j])
+
+
+@pytest.mark.parametrize("units", ["tokens", "segments"])
+@pytest.mark.parametrize("label", ["A", "X", ""])
+def test_unknown_text_is_not_outside(units, label):
+    """Also where the label that is unknown occurs nowhere in the batch."""
+    docs = [(2, [(0, 2, "A")], []), (6, [], [(0, 6, label)])]
+    for seed in range(10):
+        rows, _ = make(docs, seed, units=units, outside="query", hard_share=0.0, background=3.0)
+        assert (rows.starts < 2).all()
+
+
+def test_rows_that_may_share_a_label_that_no_row_has_are_not_compared():
+    docs = [(3, [(0, 1, "A"), (1, 2, "B"), (2, 3, "B")], [(0, 2, "X")])]
+    rows, _ = make(docs)
+    assert rows.names == ["A", "B", "X"]
+    _, negatives = oracle.related(rows.labels, rows.maybe)
+    assert negatives == [[2], [], [0]]
+
+
 def test_what_is_in_an_entity_is_never_perhaps_outside():
     rows, _ = make([(2, [(0, 1, "A")], [(0, 1, "")])], outside="query")
     assert rows.labels.tolist() == [[True, False], [False, True]]
@@ -191,6 +253,7 @@ def test_segments(outside, docs, background, seed):
     rows, offsets = make(docs, seed, units="segments", outside=outside, background=background)
     require_shapes(rows)
     names = {label for _, spans, _ in docs for _, _, label in spans}
+    every = names | {label for _, _, missing in docs for _, _, label in missing if label}
     there = listed(rows)
     assert len({row[:2] for row in there}) == len(there)
     for (n, spans, missing), offset in zip(docs, offsets):
@@ -206,15 +269,15 @@ def test_segments(outside, docs, background, seed):
                 for first, last, label in missing
                 if start < offset + last and end > offset + first
             }
-            assert maybe - {""} == (names if "" in gaps else names & gaps)
+            assert maybe - {""} == (every if "" in gaps else gaps)
             if (start, end) in gold:
                 # Each entity is one row that has all its labels.
                 assert labels == gold.pop((start, end))
             else:
                 others.append((start, end))
                 assert labels == ({""} if outside == "query" else set())
-                assert not (outside == "query" and gaps & (names | {""}))
-                assert not (outside == "negative" and maybe == names)
+                assert not (outside == "query" and gaps)
+                assert not (outside == "negative" and names <= maybe)
         assert not gold
         distinct = len({(start, end) for start, end, _ in spans})
         assert len(others) <= (numpy.ceil(background * distinct) if distinct else background > 0)
@@ -343,6 +406,9 @@ def test_merged_labels_are_one_column():
         ("near_share", -0.1),
         ("hard_share", 2.0),
         ("background", -1.0),
+        ("background", float("nan")),
+        ("background", float("inf")),
+        ("near_share", float("nan")),
         ("max_outside", -1),
     ],
 )

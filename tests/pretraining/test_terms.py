@@ -1,6 +1,7 @@
 """What is learned from the rows of a batch: its gradient, and what it must not depend on."""
 
 import warnings
+from itertools import product
 
 import numpy
 import pytest
@@ -9,7 +10,7 @@ import srsly
 from spacy.tokens import Doc, Span
 from thinc.api import Adam, NumpyOps, noop
 
-from spacy_contrastive_ner.corpora.marks import Mark, set_mark
+from spacy_contrastive_ner.corpora.marks import Mark, get_mark, set_mark
 from spacy_contrastive_ner.layers.crf import CRF
 from spacy_contrastive_ner.layers.projections import GaussianProjection, MlpProjection
 from spacy_contrastive_ner.losses import (
@@ -25,7 +26,8 @@ from spacy_contrastive_ner.pretraining.objective import (
     make_sum_objective,
     make_tagging_objective,
 )
-from spacy_contrastive_ner.pretraining.terms import Reading
+from spacy_contrastive_ner.pretraining.rows import Sampling
+from spacy_contrastive_ner.pretraining.terms import ContrastTerm, Reading
 
 from .. import oracle
 from ..util import TEXTS
@@ -475,6 +477,34 @@ def test_split_by_space():
     ]
     assert [[doc.n_tokens for doc in part.gold] for part in parts] == [[2, 1], [3], [1]]
     assert split_by_space([], term) == []
+
+
+def test_copies_are_not_compared():
+    """But tagged: a weight of 3 means that they are learned three times."""
+    docs = [make_doc(words, [(0, 1, "X")], space="one") for words in ("a b", "a b", "c", "d", "e")]
+    for doc, source in zip(docs, ("one:0:0", "one:0:0", "one:1:0", "", "")):
+        set_mark(doc, get_mark(doc)._replace(source=source))
+    docs.insert(0, make_doc("f", None, space="one"))
+    set_mark(docs[0], Mark("one", "one", source="one:0:0"))
+    contrast, tagging = (make_model(name).terms[0] for name in ("contrast", "tags"))
+    assert [part.offsets for part in split_by_space(docs, contrast)] == [[1, 5, 6, 7]]
+    assert [part.offsets for part in split_by_space(docs, tagging)] == [[1, 3, 5, 6, 7]]
+
+
+@pytest.mark.parametrize("units", ["tokens", "segments"])
+@pytest.mark.parametrize("outside", ["negative", "query", "ignore"])
+def test_what_a_contrast_learns_from(units, outside):
+    """As the rows tell: some are alike, and some are not."""
+    for spans in product([None, (0, 1, "X"), (0, 2, "X"), (0, 1, "Y")], repeat=3):
+        docs = [make_doc("a b c d e f", [s] if s else [], space="one") for s in spans]
+        term = ContrastTerm(
+            make_info_nce(), None, Sampling(units, outside, background=2.0), Reading()
+        )
+        (part,) = split_by_space(docs, term)
+        labels = term._draw(part, numpy.random.default_rng(0)).labels.astype(int)
+        alike = labels @ labels.T
+        useful = any(sum(row > 0) > 1 and (row == 0).any() for row in alike)
+        assert term.learns_from(part) == useful, spans
 
 
 def test_reading():

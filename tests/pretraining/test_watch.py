@@ -5,10 +5,11 @@ import warnings
 import numpy
 import pytest
 import spacy
-from spacy.tokens import Doc, Span
-from thinc.api import Adam, Linear, Model, chain
+from spacy.tokens import Doc, DocBin, Span
+from thinc.api import Adam
 
 from spacy_contrastive_ner.corpora.marks import Mark, set_mark
+from spacy_contrastive_ner.corpora.reader import Corpus
 from spacy_contrastive_ner.losses import make_info_nce
 from spacy_contrastive_ner.pretraining import watch as module
 from spacy_contrastive_ner.pretraining.objective import (
@@ -16,18 +17,18 @@ from spacy_contrastive_ner.pretraining.objective import (
     make_sum_objective,
     make_tagging_objective,
 )
-from spacy_contrastive_ner.pretraining.watch import Watch, require_no_listener
+from spacy_contrastive_ner.pretraining.watch import Watch
 
 from .test_model import make_docs, make_model, update
 
 NLP = spacy.blank("en")
 
 
-def make_doc(words="Anna left Paris", space="", **groups):
+def make_doc(words="Anna left Paris", space="", source="", **groups):
     doc = Doc(NLP.vocab, words=words.split())
     for key, spans in groups.items():
         doc.spans[key] = [Span(doc, *span) for span in spans]
-    set_mark(doc, Mark(space, space))
+    set_mark(doc, Mark(space, space, source=source))
     return doc
 
 
@@ -95,7 +96,7 @@ def test_each_label_is_named_once():
     """Whatever the number of terms and label spaces."""
     parts = {name: make_contrastive_objective(make_info_nce()) for name in "ab"}
     docs = [make_doc(space=space, sc=[(0, 1, "PER")]) for space in ("x", "y")]
-    assert "(PER have one each)" in message(Watch(make_sum_objective(parts).terms), docs)
+    assert "(PER has one)" in message(Watch(make_sum_objective(parts).terms), docs)
 
 
 def test_two_mentions_in_one_space_are_enough():
@@ -103,6 +104,92 @@ def test_two_mentions_in_one_space_are_enough():
     docs = [make_doc(space=space, sc=[(0, 1, "PER")]) for space in ("x", "x")]
     watch.see(docs)
     watch.end_epoch()
+
+
+def test_copies_of_a_document_count_once():
+    """A mention is no pair with its own copy."""
+    docs = [make_doc(source=":0:0", sc=[(0, 1, "PER")]) for _ in range(3)]
+    assert "(PER has one)" in message(make_watch(), docs)
+    watch = make_watch()
+    watch.see([*docs, make_doc(source=":1:0", sc=[(0, 1, "PER")])])
+    watch.end_epoch()
+    # A variant may have a mention more.
+    watch = make_watch()
+    watch.see([*docs, make_doc(source=":0:0", sc=[(0, 1, "PER"), (2, 3, "PER")])])
+    watch.end_epoch()
+
+
+def test_a_weight_does_not_make_pairs(tmp_path):
+    """Reader and model together, whoever makes the batches."""
+    (doc,) = make_docs(NLP)[:1]
+    doc.spans["sc"] = [doc.spans["sc"][0]]
+    DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "x.spacy")
+    corpus = Corpus({"mine": tmp_path / "x.spacy"}, weights={"mine": 3.0})
+    docs = [example.reference for example in corpus(NLP)]
+    model, _ = make_model()
+    with pytest.raises(ValueError, match=r"No label has two mentions \(\w+ has one\)"):
+        update(model, docs, Adam(0.01))
+
+
+NO_OTHERS = [
+    ({"outside": "ignore"}, 'outside = "ignore" leaves', 'write outside = "negative"'),
+    ({"max_outside": 0}, "max_outside = 0 leaves", "raise max_outside"),
+    ({"units": "segments", "background": 0.0}, "background = 0 leaves", "raise background"),
+]
+
+
+@pytest.mark.parametrize("settings, reason, way_out", NO_OTHERS)
+def test_one_label_and_nothing_to_tell_it_from(settings, reason, way_out):
+    docs = [make_doc(sc=[(0, 1, "PER"), (2, 3, "PER")]) for _ in range(2)]
+    text = message(make_watch(**settings), docs)
+    assert "there is one label only (PER)" in text and reason in text
+    assert f"add labels, or {way_out} in [pretraining.objective]." in text and text.count(".") == 2
+    merged = {"merge": {"GPE": "PER"}, **settings}
+    docs = [make_doc(sc=[(0, 1, "PER"), (2, 3, "GPE")]) for _ in range(2)]
+    assert "one label only (PER)" in message(make_watch(**merged), docs)
+    spaces = [make_doc(space=s, sc=[(0, 1, f"IN_{s}"), (2, 3, f"IN_{s}")]) for s in "xy"]
+    assert "each label space has one label (IN_x, IN_y)" in message(make_watch(**settings), spaces)
+    # A second label is enough, though it occurs once and elsewhere.
+    watch = make_watch(**settings)
+    watch.see([make_doc(sc=[(0, 1, "PER")])] * 2 + [make_doc(sc=[(0, 1, "ORG")])])
+    watch.end_epoch()
+
+
+def test_outside_is_enough_to_be_told_from():
+    unlimited = {"units": "segments", "max_outside": 0}
+    for settings in ({"outside": "negative"}, {"outside": "query"}, {"background": 0}, unlimited):
+        watch = make_watch(**settings)
+        watch.see([make_doc(sc=[(0, 1, "PER"), (2, 3, "PER")])])
+        watch.end_epoch()
+
+
+def test_the_model_stops_if_all_is_alike():
+    model, nlp = make_model(outside="ignore", merge={"GPE": "X", "ORG": "X", "PER": "X"})
+    docs = make_docs(nlp, last=True)
+    for doc in docs:
+        doc.spans["sc"] = [Span(doc, span.start, span.end, "PER") for span in doc.spans["sc"]]
+    with pytest.raises(ValueError, match="No two rows differ, as there is one label only"):
+        update(model, docs, Adam(0.01))
+
+
+def test_spaces_that_nothing_is_learned_from():
+    docs = [make_doc(space="x", sc=[(0, 1, "PER"), (1, 2, "ORG"), (2, 3, "PER")])]
+    docs.append(make_doc(space="alike", sc=[(0, 1, "PER"), (2, 3, "PER")]))
+    docs.append(make_doc(space="single", sc=[(0, 1, "PER"), (1, 2, "ORG")]))
+    docs.append(make_doc(space="none", sc=[]))
+    watch = make_watch(outside="ignore")
+    watch.see(docs)
+    with pytest.warns(UserWarning) as told:
+        watch.end_epoch()
+    texts = [str(each.message) for each in told]
+    assert len(texts) == 3
+    assert "space 'alike', as it has one label only, and outside = \"ignore\": add" in texts[0]
+    for text, space in zip(texts[1:], ("single", "none")):
+        assert f"learns nothing from the label space {space!r}, as no label has two" in text
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        watch.see(docs)
+        watch.end_epoch()
 
 
 def test_merged_labels_count_as_one():
@@ -171,47 +258,42 @@ def test_loss_that_is_not_finite():
             watch.require_finite(loss, [make_doc(), make_doc("x")])
 
 
-def layer_of(kind, upstream):
-    """A layer of a type of this name, as spaCy's listeners are."""
-    layer = type(kind, (Model,), {})(kind, forward=None)
-    layer.upstream_name = upstream
-    return layer
-
-
-@pytest.mark.parametrize(
-    "kind, upstream, name",
-    [
-        ("Tok2VecListener", "*", "tok2vec"),
-        ("Tok2VecListener", "mine", "mine"),
-        ("TransformerListener", "*", "transformer"),
-        ("LastTransformerLayerListener", "*", "transformer"),
-        ("TransformerListener", None, "transformer"),
-    ],
-)
-def test_listeners(kind, upstream, name):
-    with pytest.raises(ValueError) as error:
-        require_no_listener(chain(Linear(), layer_of(kind, upstream)))
-    assert f"is a {kind}" in str(error.value)
-    assert f'Write component = "{name}" and layer = ""' in str(error.value)
-
-
-def test_no_listeners():
-    require_no_listener(chain(Linear(), layer_of("TransformerModel", "*")))
-
-
 def test_batches_in_which_nothing_can_be_compared():
     watch = make_watch()
     docs = [make_doc(sc=[(0, 1, "PER"), (2, 3, "PER")])]
     watch.see(docs)
-    for loss in (0.0, 0.0, 0.5):
-        watch.heard(loss)
+    for learned in (False, False, True):
+        watch.heard(learned)
     with pytest.warns(UserWarning, match="Nothing could be learned from 2 of 3 batches"):
         watch.end_epoch()
     # Each epoch is counted anew.
-    watch.heard(0.5)
+    watch.heard(True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         watch.end_epoch()
+
+
+def test_errors_come_alone():
+    """Why nothing could be learned, not that nothing was."""
+    watch = make_watch()
+    watch.heard(False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "No label has two mentions" in message(watch, [make_doc(sc=[(0, 1, "PER")])])
+
+
+def test_a_loss_of_zero_may_be_a_good_one(monkeypatch):
+    """At a low temperature it is what a space that is learned comes to."""
+    model, nlp = make_model()
+    for term in model.terms:
+        monkeypatch.setattr(term, "_compare", lambda ops, pooled, rows: (0.0, pooled * 0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert update(model, make_docs(nlp, last=True), Adam(0.01)) == 0
+    docs = make_docs(nlp, last=True)[-1:]
+    docs[0].spans["sc"] = []
+    with pytest.warns(UserWarning, match="Nothing could be learned from 1 of 1 batches"):
+        update(model, docs, Adam(0.01))
 
 
 def test_a_judge_needs_to_know_when_epochs_end():

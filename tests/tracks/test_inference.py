@@ -174,6 +174,22 @@ def test_decode_takes_any_threshold():
         tracks.decode(scores, [6], labels, decoder="greedy")
 
 
+@pytest.mark.parametrize("layers, n_labels", [(1, 1), (2, 1), (1, 3)])
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1e3, 1e6])
+def test_nothing_is_more_probable_than_1(layers, n_labels, scale):
+    """Rounding adds up over long entities."""
+    rng = numpy.random.default_rng(0)
+    lengths = rng.integers(1, 60, 40).tolist()
+    shape = (sum(lengths), layers, 1 + 4 * n_labels)
+    scores = (rng.normal(0, 1, shape) * scale).astype("float32")
+    labels = numpy.tile(numpy.arange(n_labels), (layers, 1))
+    for decoder in ("posterior", "viterbi"):
+        found = tracks.decode(scores, lengths, labels, decoder=decoder, threshold=0.01)
+        given = tracks.probabilities(scores, lengths, labels, tracks.LabelSpans(*found[:4]))
+        assert len(given) and max(found.probability.max(), given.max()) <= 1
+        assert min(found.probability.min(), given.min()) >= 0
+
+
 def test_ties_prefer_o():
     tags = tracks.viterbi(OPS, numpy.zeros((3, 2, 5), dtype="float32"), [3])
     assert not tags.any()

@@ -1,0 +1,148 @@
+"""What a corpus holds: whether it is the same as before, and whether it can be judged by another."""
+
+import warnings
+from collections import Counter
+from hashlib import blake2b
+from typing import Any, Dict, List, Sequence, Set
+
+from spacy.tokens import Doc
+
+from ..corpora.marks import get_mark
+from .judge import NAME_THEM
+from .terms import TaggingTerm, Term
+
+COUNTED = ("documents", "words", "entities")
+
+
+class Survey:
+    """Counts what passes of a corpus.
+
+    terms (Sequence[Term]): What reads annotation.
+    """
+
+    def __init__(self, terms: Sequence[Term]) -> None:
+        self.terms = list(terms)
+        self.readings = list(dict.fromkeys(term.reading for term in terms))
+        self.spaces: Set[str] = set()
+        # The labels of each term, by label space. A space without any was annotated nevertheless.
+        self.labels: List[Dict[str, Counter]] = [{} for _ in self.terms]
+        self._counts = dict.fromkeys(COUNTED, 0)
+        self._sum = 0
+
+    def see(self, docs: Sequence[Doc]) -> "Survey":
+        """Count some documents.
+
+        docs (Sequence[Doc]): The annotated documents.
+        RETURNS (Survey): Itself.
+        """
+        for doc in docs:
+            space = get_mark(doc).space
+            self.spaces.add(space)
+            gold = {each: each(doc) for each in self.readings if each.annotates(doc)}
+            for term, labels in zip(self.terms, self.labels):
+                if term.reading in gold:
+                    spans = term.classes(gold[term.reading]).spans
+                    labels.setdefault(space, Counter()).update(label for _, _, label in spans)
+            entities = [sorted(each.spans) for each in gold.values()]
+            missing = [sorted(each.missing) for each in gold.values()]
+            self._counts["documents"] += 1
+            self._counts["words"] += len(doc)
+            self._counts["entities"] += sum(map(len, entities))
+            content = repr((space, [token.text for token in doc], entities, missing))
+            digest = blake2b(content.encode("utf8", "surrogatepass"), digest_size=8).digest()
+            # A sum, as the order is no matter.
+            self._sum = (self._sum + int.from_bytes(digest, "big")) % 2**64
+        return self
+
+    def facts(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): How much there is, and what stands for its content."""
+        return {**self._counts, "content": f"{self._sum:016x}"}
+
+
+def require_same_documents(before: Dict[str, Any], now: Dict[str, Any]) -> None:
+    """Stop if a run is to go on with other documents.
+
+    before, now (Dict[str, Any]): The facts of surveys, by what the documents are. What is in one of
+        them only is not known of the other.
+    """
+    for what in before:
+        if what in now and before[what] != now[what]:
+            had, have = _told(before[what]), _told(now[what])
+            change = f"they had {had}, and have {have}"
+            if had == have:
+                change = f"they have {have} as before, but other words or annotation"
+            raise ValueError(
+                f"The {what} have changed since the run was interrupted: {change}. Put those of "
+                "before in their place, or start anew in another folder."
+            )
+
+
+def _told(facts: Dict[str, Any]) -> str:
+    return ", ".join(f"{facts[name]} {name}" for name in COUNTED)
+
+
+def require_judgeable(names: Sequence[str], train: Survey, dev: Survey) -> None:
+    """Stop if what there is to judge by says nothing about what will be learned.
+
+    names (Sequence[str]): The names of the terms.
+    train (Survey): The training corpus.
+    dev (Survey): The documents to judge by.
+    """
+    n_docs = dev.facts()["documents"]
+    tags = any(isinstance(term, TaggingTerm) for term in dev.terms)
+    if tags and not dev.spaces & train.spaces:
+        raise ValueError(
+            f"The documents to judge by are of the label space {_listed(dev.spaces)}, but heads are "
+            f"learned for {_listed(train.spaces)}. {NAME_THEM}"
+        )
+    for name, term, labels in zip(names, dev.terms, dev.labels):
+        if not labels:
+            raise ValueError(
+                f"None of the {n_docs} documents to judge by has annotation in {term.reading}, "
+                f"which is needed to judge {name}. Correct the block [corpora.dev], or name another "
+                "by --dev."
+            )
+        if not any(labels.values()):
+            raise ValueError(
+                f"The {n_docs} documents to judge by are annotated, but hold no entity at all in "
+                f"{term.reading}, so that nothing can be judged. Correct the block [corpora.dev], "
+                "or name another by --dev."
+            )
+    for term, theirs, learned in zip(dev.terms, dev.labels, train.labels):
+        known = any(set(labels) & set(learned.get(space, ())) for space, labels in theirs.items())
+        if isinstance(term, TaggingTerm) and not known:
+            raise ValueError(
+                f"None of the labels of the {n_docs} documents to judge by "
+                f"({_listed(_labels(theirs))}) is one that heads are learned for "
+                f"({_listed(_labels(learned))}). {NAME_THEM}"
+            )
+
+
+def tell_of_unknown_labels(train: Survey, dev: Survey) -> None:
+    """Warn of labels that occur in the documents to judge by only.
+
+    train (Survey): The training corpus.
+    dev (Survey): The documents to judge by.
+    """
+    unknown: Dict[str, int] = {}
+    for theirs, learned in zip(dev.labels, train.labels):
+        for space, labels in theirs.items():
+            # Labels of a space of their own are compared with none, but may have the same names.
+            known = set(learned[space]) if space in learned else _labels(learned)
+            unknown.update({name: n for name, n in labels.items() if name not in known})
+    if unknown:
+        each = ", ".join(f"{name} {n}" for name, n in sorted(unknown.items()))
+        warnings.warn(
+            "[pretraining] The documents to judge by have entities with labels that the training "
+            f"corpus has not, so that nothing is learned of them: {each}. If they are the same as "
+            "some of its labels, name them alike.",
+            stacklevel=3,
+        )
+
+
+def _labels(by_space: Dict[str, Counter]) -> Set[str]:
+    return {label for labels in by_space.values() for label in labels}
+
+
+def _listed(names: Set[str]) -> str:
+    return ", ".join(map(repr, sorted(names)))
