@@ -19,7 +19,16 @@ from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_contrastive_ner.cli import init_config
-from spacy_contrastive_ner.cli.init_config import SYSTEMS, Choice, choose, next_steps, render
+from spacy_contrastive_ner.cli.init_config import (
+    ONE_STAGE,
+    SYSTEMS,
+    WEIGHTS,
+    Choice,
+    choose,
+    next_steps,
+    render,
+    stage_one,
+)
 
 from .pretraining.tiny import make_bert, make_docs, write
 
@@ -218,7 +227,10 @@ def test_both_stages_run(system, kind, bert, data, tmp_path, monkeypatch):
     (tmp_path / "a.cfg").write_text(render(choice), encoding="utf8")
     for part in ("train", "dev"):
         (tmp_path / f"{part}.spacy").write_bytes((data / f"{part}.spacy").read_bytes())
-    pretrain, train, _ = (shlex.split(step)[3:] for step in next_steps(choice, Path("a.cfg")))
+    *_, train, _ = (shlex.split(step)[3:] for step in next_steps(choice, Path("a.cfg")))
+    pretrain = shlex.split(stage_one(choice, Path("a.cfg")))[3:]
+    if system in ONE_STAGE:
+        train += shlex.split(WEIGHTS)
     small = SMALL if kind == "cnn" else {}
     run([*pretrain, *flags({**small, "pretraining.max_epochs": 1})])
     weights = "pretrained/model-last.bin"

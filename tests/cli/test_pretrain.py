@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy
 import pytest
@@ -196,12 +197,14 @@ def test_no_progress_bar_elsewhere(config, tmp_path):
 
 
 @pytest.mark.parametrize("name, code", [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-def test_interrupted(name, code, finished, config, tmp_path, monkeypatch):
+def test_interrupted(name, code, finished, config, tmp_path, monkeypatch, request):
     kind = getattr(signal, name, None)
     if kind is None:
         pytest.skip("there is none on Windows")
     if signal.getsignal(kind) is signal.SIG_IGN:
-        pytest.skip("it is ignored, as by nohup")
+        # As by nohup: then it would be heeded nowhere.
+        request.addfinalizer(partial(signal.signal, kind, signal.SIG_IGN))
+        signal.signal(kind, signal.SIG_DFL)
 
     def on_batch(run, docs):
         shown(run, docs)

@@ -67,5 +67,5 @@ def test_examples_run(folder, capsys):
 def test_options_are_those_of_the_command():
     text = re.sub(r"\x1b\[[\d;]*m", "", CliRunner().invoke(app, ["contrastive", "convert", "--help"]).output)  # fmt: skip
     named = set(re.findall(r"--[a-z][a-z-]+", PAGE.read_text("utf8")))
-    others = {"--html", "--gazetteer", "--vouch"}
+    others = {"--html", "--gazetteer", "--vouch", "--ignore-case"}
     assert named - others <= set(re.findall(r"--[a-z][a-z-]+", text))
