@@ -3,12 +3,31 @@
 import shutil
 import tempfile
 from pathlib import Path
-from typing import List
+from typing import Any, List, Optional, Tuple
 
 from spacy.language import Language
 from spacy.training import Example
 
+from ..component import ContrastiveNER
 from ..corpora.reader import make_corpus
+from ..evaluation.predictor import choose_pipe
+from .model_scores import load_model
+
+
+def open_pipeline(model: str, pipe: Optional[str], what: str) -> Tuple[Language, str, Any]:
+    """Load a pipeline, and find the pipe that is to be changed.
+
+    model (str): Its name or path.
+    pipe (Optional[str]): The name of the pipe, if it is not the only one.
+    what (str): What is to be changed.
+    RETURNS (Tuple[Language, str, Any]): The pipeline, the name of the pipe, and the pipe.
+    """
+    nlp = load_model(model)
+    name = choose_pipe(nlp, pipe).name
+    component = nlp.get_pipe(name)
+    if not isinstance(component, ContrastiveNER):
+        raise ValueError(f"The pipe {name!r} has no {what}: it is none of this package.")
+    return nlp, name, component
 
 
 def check_folder(output: Path) -> None:

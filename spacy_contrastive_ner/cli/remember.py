@@ -6,7 +6,6 @@ from typing import Any, Dict, Optional, Tuple
 from spacy.cli._util import Arg, Opt
 from wasabi import Printer
 
-from ..evaluation.predictor import choose_pipe
 from ..layers.memory import check_settings
 from ..models.filling import Remembered
 from ..models.memory import NEAREST
@@ -14,8 +13,7 @@ from . import options
 from .app import app
 from .failing import failing
 from .gpu import use_gpu_or_cpu
-from .model_scores import load_model
-from .pipelines import check_folder, read_examples, write_pipeline
+from .pipelines import check_folder, open_pipeline, read_examples, write_pipeline
 from .signals import ending_cleanly
 
 
@@ -55,11 +53,7 @@ def remember_cli(
         check_settings(k, weight, temperature)
         check_folder(output)
         use_gpu_or_cpu(use_gpu, silent)
-        nlp = load_model(model)
-        name = choose_pipe(nlp, pipe).name
-        component: Any = nlp.get_pipe(name)
-        if not hasattr(component, "remember"):
-            raise ValueError(f"The pipe {name!r} has no memory: it is none of this package.")
+        nlp, name, component = open_pipeline(model, pipe, "memory")
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always", UserWarning)
             if anew:

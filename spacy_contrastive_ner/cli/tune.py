@@ -1,18 +1,16 @@
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from spacy.cli._util import Arg, Opt
 from wasabi import Printer
 
-from ..evaluation.predictor import choose_pipe
 from ..evaluation.thresholds import check_score
 from ..tuning import Tuned
 from . import options
 from .app import app
 from .failing import failing
 from .gpu import use_gpu_or_cpu
-from .model_scores import load_model
-from .pipelines import check_folder, read_examples, write_pipeline
+from .pipelines import check_folder, open_pipeline, read_examples, write_pipeline
 from .signals import ending_cleanly
 
 # From fewer entities a threshold is little more than chance.
@@ -46,11 +44,7 @@ def tune_cli(
         check_score("--score", score)
         check_folder(output)
         use_gpu_or_cpu(use_gpu, silent)
-        nlp = load_model(model)
-        name = choose_pipe(nlp, pipe).name
-        component: Any = nlp.get_pipe(name)
-        if not hasattr(component, "tune_threshold"):
-            raise ValueError(f"The pipe {name!r} has no threshold: it is none of this package.")
+        nlp, name, component = open_pipeline(model, pipe, "threshold")
         before = float(component.cfg["threshold"])
         examples = read_examples(nlp, name, data_path)
         tuned = component.tune_threshold(examples, score=score)
