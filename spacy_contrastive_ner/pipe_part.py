@@ -25,9 +25,6 @@ BLOCK = 64
 # What is told only once, beside the losses of gold entities.
 UNSEEN = ("documents that a shared encoder has not seen", "")
 
-# Document, first token, the one after the last, place of the label.
-Place = Tuple[int, int, int, int]
-
 
 class Scored(NamedTuple):
     """Some examples, and what the model returned for them.
