@@ -83,7 +83,7 @@ def evaluate(nlp: Language, examples: List[Example]) -> Score:
             allow_overlap=True,
         )
         per_type = scores[f"{attr}_per_type"]
-        gold = {s.label_ for eg in examples for s in eg.reference.spans[common.KEY]}
+        gold = common.labels_of(examples)
         out["all"] = scores[f"{attr}_f"]
         out["macro"] = sum(per_type[label]["f"] for label in gold) / len(gold)
     if "spancat" not in nlp.pipe_names:

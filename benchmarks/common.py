@@ -13,7 +13,7 @@ import random
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 import numpy
 import spacy
@@ -158,6 +158,11 @@ def mark_epoch(examples: Sequence[Example], epoch: int) -> None:
     """Tell objectives and batchers the corpus of the examples, and the epoch."""
     for example in examples:
         set_mark(example.reference, example.reference.user_data["mark"]._replace(epoch=epoch))
+
+
+def labels_of(examples: Sequence[Example]) -> Set[str]:
+    """The labels of the gold spans."""
+    return {span.label_ for example in examples for span in example.reference.spans[KEY]}
 
 
 def span_width(examples: Sequence[Example], coverage: float = 0.99) -> int:

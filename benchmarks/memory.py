@@ -22,7 +22,7 @@ from typing import Any, Dict, List
 import common
 from spacy.language import Language
 from spacy.training import Example
-from stage_one import some_documents
+from subsets import some_documents
 
 from spacy_contrastive_ner.layers.memory import WEIGHT
 from spacy_contrastive_ner.remembering import TEMPERATURES

@@ -46,7 +46,7 @@ SYSTEMS: Dict[str, Callable[[Language, int], None]] = {
 
 def many_labels(examples: List[Example], n_labels: int) -> None:
     """Split each label in several, by the surface, until there are so many."""
-    labels = sorted({s.label_ for eg in examples for s in eg.reference.spans[common.KEY]})
+    labels = sorted(common.labels_of(examples))
     parts = -(-n_labels // len(labels))
     for eg in examples:
         doc = eg.reference
@@ -67,7 +67,7 @@ def build(name: str, examples: List[Example], updates: int) -> Language:
     examples = [common.blank_copy(nlp, eg) for eg in examples]
     SYSTEMS[name](nlp, common.span_width(examples))
     if "contrastive_ner" in nlp.pipe_names:
-        labels = {s.label_ for eg in examples for s in eg.reference.spans[common.KEY]}
+        labels = common.labels_of(examples)
         for label in sorted(labels):
             nlp.get_pipe("contrastive_ner").add_label(label, layers=2)
     optimizer = nlp.initialize(lambda: examples)

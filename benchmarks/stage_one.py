@@ -6,9 +6,11 @@
 
 "none" is stage 2 alone, "control" stage 2 alone with as many more updates as stage 1 makes,
 "words" with so many more updates that it sees as many more words as stage 1 does, and
-"balanced" the control with the balanced batches of stage 1 instead of plain ones. Each
-other arm is stage 1 with that objective, then stage 2 as in "none", with the same seed and the
-same batches; "joint" learns both at once. With --foreign stage 1 sees only the training sets of other corpora. With --shots N
+"balanced" the control with the balanced batches of stage 1 instead of plain ones. "transfer"
+trains the pipe itself, instead of stage 1, on the other corpora that have no labels but those of this
+one, and then goes on as "none"; "mixed" trains it on both at once, as many words of each in every
+batch, with as many updates as both stages make. Each other arm is stage 1 with that objective, then
+stage 2 as in "none", with the same seed and the same batches; "joint" learns both at once. With --foreign stage 1 sees only the training sets of other corpora. With --shots N
 the training set is documents drawn by the seed until each label has so many mentions; with
 --masked it is all documents, and all but N mentions of each label are marked as missing.
 Stage 2 keeps the best of --checks checkpoints by dev, with --tune each with the threshold that is
@@ -24,8 +26,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import common
 import numpy
 from spacy.language import Language
-from spacy.tokens import Span, SpanGroup
 from spacy.training import Example
+from subsets import MISSING, mask, some_documents, with_labels_of
 
 from spacy_contrastive_ner import losses
 from spacy_contrastive_ner.corpora.batcher import make_balanced_batcher
@@ -34,7 +36,6 @@ from spacy_contrastive_ner.layers.projections import GaussianProjection, MlpProj
 from spacy_contrastive_ner.pretraining import objective as objectives
 from spacy_contrastive_ner.pretraining.objective import Objective
 
-MISSING = "missing"
 Score = Dict[str, Any]
 
 
@@ -67,6 +68,8 @@ ARMS: Dict[str, Optional[Callable[[], Objective]]] = {
     "control": None,
     "words": None,
     "balanced": None,
+    "transfer": None,
+    "mixed": None,
     "infonce": info_nce,
     "infonce-labels": contrast(losses.make_info_nce(0.1, "labels"), MlpProjection),
     "infonce-query": contrast(losses.make_info_nce(0.1), MlpProjection, outside="query"),
@@ -82,46 +85,10 @@ ARMS: Dict[str, Optional[Callable[[], Objective]]] = {
     "joint": None,
 }
 
+OTHERS_IN_STAGE_TWO = ("transfer", "mixed")
 
-def mask(examples: List[Example], shots: int, seed: int) -> None:
-    """Keep so many mentions of each label; mark the others as missing."""
-    rng = random.Random(seed)
-    by_label: Dict[str, List[Span]] = {}
-    for example in examples:
-        for span in example.reference.spans[common.KEY]:
-            by_label.setdefault(span.label_, []).append(span)
-    kept = set()
-    for label in sorted(by_label):
-        spans = by_label[label]
-        kept.update(id(span) for span in rng.sample(spans, min(shots, len(spans))))
-    for example in examples:
-        doc = example.reference
-        spans = list(doc.spans[common.KEY])
-        known = [s for group in by_label.values() for s in group if s.doc is doc and id(s) in kept]
-        triples = {(s.start, s.end, s.label) for s in known}
-        hidden = [s for s in spans if (s.start, s.end, s.label) not in triples]
-        doc.spans[common.KEY] = SpanGroup(doc, spans=known)
-        doc.spans[MISSING] = SpanGroup(doc, spans=hidden)
-
-
-def some_documents(examples: List[Example], shots: int, seed: int) -> List[Example]:
-    """Draw documents until each label has so many mentions, the rarest label first."""
-    rng = random.Random(seed)
-    labels = [{s.label_: 0 for s in eg.reference.spans[common.KEY]} for eg in examples]
-    for eg, row in zip(examples, labels):
-        for span in eg.reference.spans[common.KEY]:
-            row[span.label_] += 1
-    totals: Dict[str, int] = {}
-    for row in labels:
-        for label, n in row.items():
-            totals[label] = totals.get(label, 0) + n
-    chosen: List[int] = []
-    for label in sorted(totals, key=lambda label: (totals[label], label)):
-        having = [i for i, row in enumerate(labels) if label in row and i not in chosen]
-        rng.shuffle(having)
-        while having and sum(labels[i].get(label, 0) for i in chosen) < shots:
-            chosen.append(having.pop())
-    return [examples[i] for i in sorted(chosen)]
+# Those that need no corpus with the same labels.
+USUAL = [arm for arm in ARMS if arm not in OTHERS_IN_STAGE_TWO]
 
 
 def stage_one(
@@ -186,7 +153,7 @@ def batches(
 
 def more_updates(arm: str, train: List[Example], args: Any) -> int:
     """How many more updates stage 2 makes instead of stage 1."""
-    if arm in ("control", "balanced"):
+    if arm in ("control", "balanced", "mixed"):
         return int(args.updates_one)
     if arm != "words":
         return 0
@@ -196,9 +163,26 @@ def more_updates(arm: str, train: List[Example], args: Any) -> int:
     return round(args.updates_one * ratio)
 
 
+def others(nlp: Language, folders: List[Path]) -> List[Example]:
+    """The training sets of other corpora."""
+    known: List[Example] = []
+    for folder in folders:
+        some = common.read_examples(nlp, folder, "train")
+        common.mark(some, folder.name)
+        known += some
+    return known
+
+
+def stage_two(optimizer: Any, args: Any) -> Any:
+    """The optimizer with the settings of stage 2."""
+    optimizer.learn_rate = args.learn_rate_two or args.learn_rate
+    optimizer.averages = {} if args.averages else None
+    return optimizer
+
+
 def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
     nlp = common.pipeline(args.lang, seed)
-    parts = common.read_parts(nlp, folder)
+    parts = common.read_parts(nlp, folder, args.limit)
     train = parts["train"]
     common.mark(train, folder.name)
     if shots and args.masked:
@@ -211,20 +195,23 @@ def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
     weights = None
     make = ARMS[arm]
     if make is not None:
-        known = train if not args.foreign else []
-        for other in args.foreign:
-            some = common.read_examples(nlp, other, "train")
-            common.mark(some, other.name)
-            known = known + some
+        known = others(nlp, args.foreign) if args.foreign else train
         weights = stage_one(make, nlp, known, args, seed)
     common.pipeline(args.lang, seed)  # the same seed for stage 2
-    optimizer = nlp.initialize(lambda: train)
-    optimizer.learn_rate = args.learn_rate_two or args.learn_rate
-    optimizer.averages = {} if args.averages else None
+    optimizer = stage_two(nlp.initialize(lambda: train), args)
     if weights is not None:
         nlp.get_pipe("contrastive_ner").model.get_ref("tok2vec").from_bytes(weights)
+    if arm in OTHERS_IN_STAGE_TWO:
+        known = with_labels_of(train, others(nlp, args.foreign), dict(args.rename))
+    if arm == "transfer":
+        for batch in common.plan(known, args.words_one, args.updates_one, seed):
+            nlp.update(batch, sgd=optimizer, drop=0.1)
+        optimizer = stage_two(nlp.resume_training(), args)
     updates = args.updates_two + more_updates(arm, train, args)
     plan = batches(arm, train, updates, args.words_two, seed)
+    if arm == "mixed":
+        theirs = common.plan(known, args.words_two, updates, seed)
+        plan = [ours + more for ours, more in zip(plan, theirs)]
     on_dev: List[Score] = []
 
     def score() -> float:
@@ -246,20 +233,22 @@ def summary(path: Path, corpora: List[str], on: str) -> None:
     """Mean and spread of each arm, and how often documents and seeds drawn anew say otherwise."""
     rows = common.read_rows(path)
     rows = [row for row in rows if row["corpus"] in corpora]
-    without_stage_one = [arm for arm, make in ARMS.items() if make is None]
+    # Those for which it makes no difference what other corpora there were.
+    without_others = [
+        arm for arm, make in ARMS.items() if make is None and arm not in OTHERS_IN_STAGE_TWO
+    ]
     for row in rows:
-        # Without stage 1 it makes no difference what stage 1 would have read.
         row["key"] = (row["corpus"], row.get("encoder", "CNN"), row["shots"], row.get("setting"))
-        row["of"] = "" if row["arm"] in without_stage_one else row["foreign"]
+        row["of"] = "" if row["arm"] in without_others else row["foreign"]
     for key in dict.fromkeys(row["key"] for row in rows):
         for foreign in dict.fromkeys(row["of"] for row in rows if row["key"] == key):
             arms: Dict[str, Dict[int, Score]] = {}
             for row in rows:
-                fits = row["of"] == foreign or row["arm"] in without_stage_one
+                fits = row["of"] == foreign or row["arm"] in without_others
                 if row["key"] == key and fits:
                     arms.setdefault(row["arm"], {})[row["seed"]] = row
             corpus, encoder, shots, _ = key
-            origin = f", stage 1 on {foreign}" if foreign else ""
+            origin = f", with {foreign}" if foreign else ""
             print(f"\n{corpus}{origin}, {encoder}, {shots or 'all'} mentions a label, {on}")
             print(
                 f"{'arm':<18}{'micro':>14}{'macro':>14}{'vs control':>12}{'not > 0':>9}{'seeds':>7}"
@@ -298,13 +287,28 @@ def paired(runs: Dict[int, Score], others: Dict[int, Score], on: str) -> Tuple[s
     return f"{100 * gain:+.1f}", f"{below / 2000:.3f}"
 
 
+def renaming(pair: str) -> Tuple[str, str]:
+    """Read --rename."""
+    old, equal, new = pair.partition("=")
+    if not (old and equal and new):
+        raise argparse.ArgumentTypeError(f"{pair!r} is not like OTH=MISC")
+    return old, new
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", nargs="+", type=Path)
-    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--arms", nargs="+", default=USUAL, choices=list(ARMS))
     parser.add_argument("--shots", nargs="+", type=int, default=[0], help="0 for all mentions")
     parser.add_argument("--masked", action="store_true", help="keep mentions, not documents")
     parser.add_argument("--foreign", nargs="*", type=Path, default=[])
+    parser.add_argument(
+        "--rename",
+        nargs="*",
+        default=[],
+        type=renaming,
+        help="for transfer and mixed: how labels of other corpora begin, and here, as OTH=MISC",
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--lang", default="xx")
@@ -318,6 +322,7 @@ def main() -> None:
     parser.add_argument("--learn-rate-two", type=float, help="that of stage 2, if it is another")
     parser.add_argument("--averages", action="store_true", help="stage 2 averages the weights")
     parser.add_argument("--tune", action="store_true", help="choose the threshold by dev")
+    parser.add_argument("--limit", type=int, default=0, help="so many texts of dev and test")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--summary", type=Path)
     parser.add_argument("--on", default="dev", choices=["dev", "test"])
@@ -329,6 +334,8 @@ def main() -> None:
     setting = common.settings_of(args, names)
     if args.tune or args.averages:
         setting += ", " + common.settings_of(args, ("tune", "averages", "learn_rate_two"))
+    if args.limit:
+        setting += f", limit {args.limit}"
     for folder in args.corpora:
         for shots in args.shots:
             for seed in range(args.first_seed, args.first_seed + args.seeds):

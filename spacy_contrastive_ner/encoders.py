@@ -17,6 +17,12 @@ SAME = (
     "which are in the config.cfg beside the weights"
 )
 
+# What layers read, which no shape of their weights tells.
+READ = {"columns", "column"}
+
+# So much of the name of a layer is told.
+SHOWN = 40
+
 
 def require_encoder(nlp: Language, pretraining: Dict[str, Any]) -> None:
     """Stop if there is no such layer to pretrain, or if it only listens to the encoder: the weights
@@ -44,9 +50,18 @@ def require_encoder(nlp: Language, pretraining: Dict[str, Any]) -> None:
     found = get_tok2vec_ref(nlp, pretraining)
     inner = found if layer or "tok2vec" not in found.ref_names else found.get_ref("tok2vec")
     require_no_listener(inner)
-    if inner is not found:
+    require_encoder_only(found, name)
+
+
+def require_encoder_only(model: Model, name: str) -> None:
+    """Stop if a model is a whole pipe with an encoder inside.
+
+    model (Model): What is to be pretrained.
+    name (str): What the pipe is called, for the error.
+    """
+    if "tok2vec" in model.ref_names:
         raise ValueError(
-            f"[pretraining] layer is empty, so the whole model of {name!r} would be pretrained. "
+            f"[pretraining] layer is empty, so the whole model of {_short(name)!r} would be pretrained. "
             'Write layer = "tok2vec" for the encoder inside it.'
         )
 
@@ -138,6 +153,11 @@ def misfit(encoder: Model, data: bytes) -> str:
     return difference and f"holds another encoder than that of the config: {difference}. {SAME}"
 
 
+def _short(name: str) -> str:
+    """The name of a layer, which has those of all layers in it, as far as is told."""
+    return name if len(name) <= SHOWN else f"{name[:SHOWN]}..."
+
+
 def _difference(encoder: Model, saved: Dict[str, Any]) -> str:
     """The first difference between an encoder and what was saved of one."""
     nodes = list(encoder.walk())
@@ -146,23 +166,33 @@ def _difference(encoder: Model, saved: Dict[str, Any]) -> str:
             f"it has {len(saved['nodes'])} layers in place of {len(nodes)}, so its depth or its "
             "architecture is another"
         )
-    for node, info, params, shims in zip(nodes, saved["nodes"], saved["params"], saved["shims"]):
+    for node, info, params, shims, attrs in zip(
+        nodes, *(saved[key] for key in ("nodes", "params", "shims", "attrs"))
+    ):
+        name = _short(info["name"])
+        for attr in sorted(READ & set(attrs) & set(node.attrs)):
+            if attrs[attr] != srsly.msgpack_dumps(node.attrs[attr]):
+                value = srsly.msgpack_loads(attrs[attr])
+                return (
+                    f"{attr} of its layer {name!r} is {value} in place of {node.attrs[attr]}, so it "
+                    "reads other features of words"
+                )
         for dim, value in info["dims"].items():
             if value is not None and node.has_dim(dim) and node.get_dim(dim) != value:
                 return (
-                    f"{dim} of its layer {info['name']!r} is {value} in place of "
+                    f"{dim} of its layer {name!r} is {value} in place of "
                     f"{node.get_dim(dim)}, so its width or another size is not the same"
                 )
         for param, value in params.items():
             there = node.get_param(param) if node.has_param(param) else None
             if value is not None and there is not None and value.shape != there.shape:
                 return (
-                    f"{param} of its layer {info['name']!r} has the shape {value.shape} in place of "
+                    f"{param} of its layer {name!r} has the shape {value.shape} in place of "
                     f"{there.shape}, so some size of it is not the same"
                 )
         if len(shims) != len(node.shims) or set(params) != set(node.param_names):
             return (
-                f"its layer {info['name']!r} is in place of {node.name!r}, so its architecture is "
+                f"its layer {name!r} is in place of {_short(node.name)!r}, so its architecture is "
                 "another"
             )
     return ""

@@ -95,7 +95,7 @@ def test_configs_have_what_their_name_says(name):
     assert gpu == (name not in ("default", "sng"))
     model = config["components"]["contrastive_ner"]["model"]
     loss = config["pretraining"]["objective"]["loss"]["@losses"].split(".")[1]
-    losses = {"nerco": "InfoNCE", "gaussian": "GaussianKL"}
+    losses = {"nerco": "InfoNCE", "gaussian": "GaussianKL", "transformer": "SupCon"}
     assert loss == losses.get(name, "DistanceLogistic")
     decoder = config["components"]["contrastive_ner"]["decoder"]
     assert decoder == ("viterbi" if name in ("coner", "nerco", "gaussian") else "posterior")

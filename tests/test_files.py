@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from spacy_contrastive_ner.files import write_atomically
+from spacy_contrastive_ner.files import require_free, write_atomically, write_folder
 
 
 def test_a_file_and_its_folders_are_made(tmp_path):
@@ -64,3 +64,87 @@ def test_readers_see_the_old_file_or_the_new_one(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", replace)
     write_atomically(path, b"new" * 100_000)
     assert seen == [(b"old", b"new" * 100_000)]
+
+
+def fill(folder):
+    (folder / "a").write_text("new")
+
+
+def test_a_folder_is_written_where_there_is_none_or_an_empty_one(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "some" / "new", tmp_path / "empty"):
+        require_free(path, "to write to")
+        write_folder(path, fill)
+        assert [file.read_text() for file in path.iterdir()] == ["new"]
+        assert stat.S_IMODE(path.stat().st_mode) == 0o755
+        assert os.listdir(path.parent) == [path.name] or path.parent == tmp_path
+    assert sorted(os.listdir(tmp_path)) == ["empty", "some"]
+
+
+def test_a_folder_with_contents_is_replaced_only_if_asked(tmp_path):
+    path = tmp_path / "out"
+    path.mkdir()
+    (path / "b").write_text("old")
+    with pytest.raises(ValueError, match=r"out is not empty\. Name another folder to write to"):
+        require_free(path, "to write to")
+    with pytest.raises(OSError):
+        write_folder(path, fill)
+    assert os.listdir(path) == ["b"]
+    write_folder(path, fill, replace=True)
+    assert os.listdir(path) == ["a"]
+    assert os.listdir(tmp_path) == ["out"]
+    with pytest.raises(ValueError, match=r"a is a file\. Name a folder to write to"):
+        require_free(path / "a", "to write to")
+
+
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_an_error_leaves_nothing_of_a_folder(tmp_path, error, replace):
+    def fail(folder):
+        fill(folder)
+        raise error("the disk is full")
+
+    with pytest.raises(error):
+        write_folder(tmp_path / "some" / "out", fail, replace)
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_old_folder_comes_back_if_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    path = tmp_path / "out"
+    write_folder(path, lambda folder: (folder / "b").write_text("old"))
+    rename = os.rename
+
+    def fail(source, target):
+        if str(source).endswith(".part"):
+            raise OSError("no")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(OSError, match="no"):
+        write_folder(path, fill, replace=True)
+    assert os.listdir(path) == ["b"] and (path / "b").read_text() == "old"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_folders_that_cannot_be_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"is the current folder, which cannot be .* to write to\."
+    ):
+        require_free(type(tmp_path)("."), "to write to")
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setattr(type(tmp_path), "is_mount", lambda path: True)
+    with pytest.raises(ValueError, match="disk is a mount point"):
+        require_free(tmp_path / "disk", "to write to")
+
+
+def test_an_empty_folder_stays_if_it_cannot_be_replaced(tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+
+    def fail(source, target):
+        raise OSError("no")
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(OSError):
+        write_folder(tmp_path / "out", fill)
+    assert os.listdir(tmp_path) == ["out"]

@@ -1,7 +1,5 @@
 """Trained pipelines that a command changes without training: annotated data for them, and where they go."""
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, List, Optional, Tuple
 
@@ -11,6 +9,7 @@ from spacy.training import Example
 from ..component import ContrastiveNER
 from ..corpora.reader import make_corpus
 from ..evaluation.predictor import choose_pipe
+from ..files import require_free
 from .model_scores import load_model
 
 
@@ -32,10 +31,7 @@ def open_pipeline(model: str, pipe: Optional[str], what: str) -> Tuple[Language,
 
 def check_folder(output: Path) -> None:
     """Stop before the work is done if its result cannot be written."""
-    if output.is_file():
-        raise ValueError(f"{output} is a file. Name a folder to write the pipeline to.")
-    if output.is_dir() and any(output.iterdir()):
-        raise ValueError(f"{output} is not empty. Name another folder to write the pipeline to.")
+    require_free(output, "to write the pipeline to")
 
 
 def read_examples(nlp: Language, name: str, path: Path) -> List[Example]:
@@ -54,20 +50,15 @@ def read_examples(nlp: Language, name: str, path: Path) -> List[Example]:
     return examples
 
 
-def write_pipeline(nlp: Language, output: Path) -> None:
-    """Write a pipeline, so that it is whole or not there.
+def configure(nlp: Language, name: str, setting: str, value: Any) -> None:
+    """Change a setting, and have the config of the pipeline say so, by which another value that is given
+    where it is loaded is known to be another.
 
     nlp (Language): The pipeline.
-    output (Path): A folder that `check_folder` had nothing against.
+    name (str): The name of the pipe.
+    setting (str): The name of the setting.
+    value (Any): What it is set to.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
-    try:
-        nlp.to_disk(beside)
-        beside.chmod(0o755)
-        if output.exists():
-            output.rmdir()
-        beside.rename(output)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+    component: Any = nlp.get_pipe(name)
+    nlp.get_pipe_config(name)[setting] = value
+    component.cfg[setting] = component.cfg["configured"][setting] = value

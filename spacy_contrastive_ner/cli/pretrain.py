@@ -1,3 +1,4 @@
+import configparser
 import math
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -130,7 +131,10 @@ def pretrain_cli(
 
 def _load(config_path: Path, overrides: Dict[str, Any]) -> Config:
     """The config, not interpolated."""
-    raw = load_config(config_path, overrides=overrides, interpolate=False)
+    try:
+        raw = load_config(config_path, overrides=overrides, interpolate=False)
+    except configparser.Error as error:
+        raise ValueError(f"{config_path} cannot be read: {error.message}") from error
     if not raw.get("pretraining"):
         raise ValueError(
             "The [pretraining] block in your config is empty. Add one with an objective of this "

@@ -6,6 +6,7 @@ from typing import Any, Dict, Optional, Tuple
 from spacy.cli._util import Arg, Opt
 from wasabi import Printer
 
+from ..files import write_folder
 from ..layers.memory import check_settings
 from ..models.filling import Remembered
 from ..models.memory import NEAREST
@@ -13,7 +14,7 @@ from . import options
 from .app import app
 from .failing import failing
 from .gpu import use_gpu_or_cpu
-from .pipelines import check_folder, open_pipeline, read_examples, write_pipeline
+from .pipelines import check_folder, open_pipeline, read_examples
 from .signals import ending_cleanly
 
 
@@ -74,7 +75,7 @@ def remember_cli(
                     # The share does not matter then.
                     given["weight"] = component.memory["weight"]
                 table = component.tune_memory(read_examples(nlp, name, dev), **given)
-        write_pipeline(nlp, output)
+        write_folder(output, nlp.to_disk)
     for text in dict.fromkeys(str(warning.message) for warning in told):
         Printer().warn(text)
     if not silent:

@@ -13,7 +13,7 @@ from ..evaluation.evaluate import Settings
 from ..evaluation.gold import Source, read_texts, training_of
 from ..evaluation.predictor import Pipe, choose_pipe, encoder_weights, source_of
 from ..report.build import MOST_DOCUMENTS, Subject, build
-from ..report.folder import check_folder, write_folder
+from ..report.folder import check_folder, write_report
 from ..report.results import results_section
 from . import options
 from .app import app
@@ -119,7 +119,7 @@ def report_cli(
         with _Steps(silent) as steps:
             built = build(subject._replace(notes=notes), steps.begin)
             steps.begin("writing")
-            write_folder(output, built.page, built.files, force)
+            write_report(output, built.page, built.files, force)
     if not silent:
         msg = Printer()
         for note in notes:

@@ -4,13 +4,14 @@ from typing import Optional
 from spacy.cli._util import Arg, Opt
 from wasabi import Printer
 
-from ..evaluation.thresholds import check_score
+from ..evaluation.thresholds import TRIED, check_score
+from ..files import write_folder
 from ..tuning import Tuned
 from . import options
 from .app import app
 from .failing import failing
 from .gpu import use_gpu_or_cpu
-from .pipelines import check_folder, open_pipeline, read_examples, write_pipeline
+from .pipelines import check_folder, configure, open_pipeline, read_examples
 from .signals import ending_cleanly
 
 # From fewer entities a threshold is little more than chance.
@@ -48,7 +49,8 @@ def tune_cli(
         before = float(component.cfg["threshold"])
         examples = read_examples(nlp, name, data_path)
         tuned = component.tune_threshold(examples, score=score)
-        write_pipeline(nlp, output)
+        configure(nlp, name, "threshold", tuned.threshold)
+        write_folder(output, nlp.to_disk)
     if not silent:
         _tell(tuned, before, score, len(examples))
         Printer().good(f"The tuned pipeline is in {output}")
@@ -74,5 +76,11 @@ def _tell(tuned: Tuned, before: float, score: str, n_documents: int) -> None:
         f"By {n_gold:,} entities in {n_documents:,} documents, {score} F1 went from "
         f"{100 * tuned.before:.1f} to {100 * tuned.after:.1f} on these same documents."
     )
+    edge = {float(TRIED[0]): "lowest", float(TRIED[-1]): "highest"}.get(tuned.threshold)
+    if edge:
+        msg.warn(
+            f"{tuned.threshold:g} is the {edge} threshold that is tried: the model may have learned too "
+            "little to tell what is an entity. Train it for longer, or on more."
+        )
     if n_gold < FEW:
         msg.warn(f"{n_gold} entities are few to choose by: another {n_gold} may say otherwise.")

@@ -15,6 +15,9 @@ from .marks import get_mark, is_marked, set_mark
 Sizing = Union[Sequence[int], int]
 ItemT = TypeVar("ItemT", Doc, Example)
 
+# From so many times the size of a batch on a single document is too long.
+LONG = 2
+
 
 def make_balanced_batcher(
     size: Sizing = 2000,
@@ -84,6 +87,7 @@ class BalancedBatcher:
         self._calls = 0
         self._told = False
         self._forced_told = False
+        self._long_told = False
 
     def __call__(self, items: Iterable[ItemT]) -> Iterator[List[ItemT]]:
         """Batch one epoch. All of its documents are taken into memory. The mark `last` is moved to
@@ -110,6 +114,7 @@ class BalancedBatcher:
             space: self._composer(items, docs, indices, rng) for space, indices in places.items()
         }
         self._tell_unpaired(docs, composers)
+        self._tell_long(docs)
         sizes = _sizes(self.size)
         open_spaces = list(composers)
         visited: Set[int] = set()
@@ -172,7 +177,21 @@ class BalancedBatcher:
             warnings.warn(
                 f"[BalancedBatcher] {len(single)} labels have one mention only, which cannot be "
                 f"compared with another: for example {single[0]}. They are not balanced for. "
-                "Annotate more of them, or let corpora that have the label share a space.",
+                "Annotate more of them, let corpora that have the label share a space, or give it the "
+                "name of another: what an objective merges the batcher does not know.",
+                stacklevel=3,
+            )
+
+    def _tell_long(self, docs: List[Doc]) -> None:
+        """Warn if a document by itself is far longer than a batch should be."""
+        longest = max(map(len, docs))
+        # Of a schedule the largest size is not known.
+        if isinstance(self.size, int) and longest > LONG * self.size and not self._long_told:
+            self._long_told = True
+            warnings.warn(
+                f"[BalancedBatcher] A document has {longest} words, and batches are to have {self.size}: "
+                "those with it are that long, and take as much memory. Set max_length in the reader "
+                "to cut such documents, or raise size.",
                 stacklevel=3,
             )
 
@@ -181,7 +200,8 @@ class BalancedBatcher:
         forced: Counter = Counter()
         for composer in composers.values():
             forced.update(composer.forced)
-        if forced and not self._forced_told:
+        # Of documents that are too long by themselves the same has been told.
+        if forced and not (self._forced_told or self._long_told):
             self._forced_told = True
             label = forced.most_common(1)[0][0]
             longest = max(composer.longest for composer in composers.values())

@@ -13,7 +13,7 @@ from spacy.vocab import Vocab
 from ..encoders import require_encoder_while_pretrained
 from .cutting import Losses, cut
 from .marks import Mark, get_mark, set_mark
-from .sources import read_docs, require_path
+from .sources import HINT, read_docs, require_path
 
 Augmenter = Callable[[Language, Example], Iterator[Example]]
 
@@ -154,7 +154,7 @@ class Corpus:
             if not self.weights[name]:
                 continue
             corpora[name] = []
-            for doc in read_docs(path, vocab, _title(name), self.limit):
+            for doc in read_docs(path, vocab, _title(name), self.limit, _hint(name)):
                 if self.max_length and len(doc) > self.max_length:
                     pieces = cut(doc, self.max_length, self.missing_key)
                     losses.add(pieces, f" in {str(path)!r}")
@@ -216,6 +216,14 @@ def _title(name: str) -> str:
     return f"[Corpus] The corpus {name!r}" if name else "[Corpus] The corpus"
 
 
+def _hint(name: str) -> str:
+    return (
+        f"it is set by {name} = ... in the block [corpora. ... .path] of the config"
+        if name
+        else HINT
+    )
+
+
 def _check_paths(
     path: Optional[Union[str, Path, Dict[str, Optional[Path]]]],
 ) -> Dict[str, Path]:
@@ -223,7 +231,7 @@ def _check_paths(
         return {"": require_path(path, _title(""))}
     if not path:
         raise ValueError("[Corpus] path is an empty dict: name at least one corpus in it.")
-    return {name: require_path(value, _title(name)) for name, value in path.items()}
+    return {name: require_path(value, _title(name), _hint(name)) for name, value in path.items()}
 
 
 def _check_count(setting: str, value: int) -> int:

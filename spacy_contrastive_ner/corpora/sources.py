@@ -8,7 +8,10 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 SUFFIX = ".spacy"
-HINT = "in the config that is its path, for instance [corpora.train] path, or paths.train"
+HINT = (
+    "in the config that is its path, for instance [corpora.train] path, or paths.train (on the command "
+    "line --paths.train)"
+)
 
 
 def require_path(path: Optional[Union[str, Path]], what: str, hint: str = HINT) -> Path:
@@ -20,10 +23,7 @@ def require_path(path: Optional[Union[str, Path]], what: str, hint: str = HINT) 
     RETURNS (Path): The path.
     """
     if path is None or not str(path):
-        raise ValueError(
-            f"{what} has no path. Name a {SUFFIX} file or a folder of them: {hint} "
-            "(on the command line --paths.train)."
-        )
+        raise ValueError(f"{what} has no path. Name a {SUFFIX} file or a folder of them: {hint}.")
     return Path(path)
 
 
@@ -86,5 +86,6 @@ def _read_file(file: Path, vocab: Vocab, what: str) -> List[Doc]:
     except Exception as error:
         raise ValueError(
             f"{what}: {str(file)!r} cannot be read as a file of spaCy documents (a DocBin): "
-            f"{error} Write it with DocBin.to_disk, or convert your data with `spacy convert`."
+            f"{error} Write it with DocBin.to_disk, or convert your data with "
+            "`spacy contrastive convert`."
         ) from error

@@ -49,6 +49,12 @@ def init(
 ) -> None:
     if X is not None and model.has_dim("nI") is None:
         model.set_dim("nI", X.shape[1])
+    if X is not None and not model.has_dim("nO"):
+        # spaCy adds which layer it is.
+        raise ValueError(
+            "The heads of this pipe have no labels yet. If it is to be pretrained, name the encoder "
+            'inside it: layer = "tok2vec" in [pretraining].'
+        )
     if model.has_param("W") is None and model.has_dim("nO"):
         nO, bias = model.get_dim("nO"), model.attrs.pop("bias", None)
         model.set_param("W", init_W(model.ops, (nO, model.get_dim("nI"))))

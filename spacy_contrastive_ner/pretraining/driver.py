@@ -37,7 +37,14 @@ from .checkpoint import (
 from .judge import SELECT, JudgeEachEpoch, Verdict, judge, read_dev, require_pairs
 from .model import PretrainModel
 from .objective import Objective
-from .survey import Survey, require_judgeable, require_same_documents, tell_of_unknown_labels
+from .survey import (
+    Survey,
+    require_judgeable,
+    require_same_documents,
+    tell_of_lone_labels,
+    tell_of_unknown_labels,
+    tell_of_unknown_merges,
+)
 from .watch import Watch
 
 # The names of weights besides the last ones, those of `spacy pretrain` included.
@@ -194,6 +201,9 @@ class Run:
         # The rest of an epoch that goes on may well hold no pairs.
         self.model.watch.satisfied = True
         self.words_of_epoch = survey.facts()["words"]
+        weights: Dict[str, float] = getattr(self.corpus, "weights", {})
+        tell_of_lone_labels(survey, [name for name, weight in weights.items() if weight < 1])
+        tell_of_unknown_merges(survey)
         dev = Survey(self.model.terms).see(self.dev)
         if self.dev:
             require_judgeable(self.model.term_names, survey, dev)

@@ -1,10 +1,10 @@
 """A pretrained transformer as a folder that others can load."""
 
-import shutil
-import tempfile
 from pathlib import Path
 
 from thinc.api import Model
+
+from ..files import require_free, write_folder
 
 
 def check_export(tok2vec: Model, folder: Path) -> Model:
@@ -20,10 +20,7 @@ def check_export(tok2vec: Model, folder: Path) -> Model:
             "The encoder is no transformer of spacy-transformers, so there is nothing to export in "
             "the format of Hugging Face. Its weights are for [initialize] init_tok2vec."
         )
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file. Name a folder to export to.")
-    if folder.exists() and any(folder.iterdir()):
-        raise ValueError(f"{folder} is not empty. Name another folder to export to.")
+    require_free(folder, "to export to")
     return found[0]
 
 
@@ -40,15 +37,9 @@ def export_transformer(tok2vec: Model, weights: Path, folder: Path) -> None:
     settings, tokenizer = node.transformer.config, node.tokenizer
     tok2vec.from_bytes(weights.read_bytes())
     node.transformer.config = settings
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+
+    def write(beside: Path) -> None:
         node.transformer.save_pretrained(beside)
         tokenizer.save_pretrained(beside)
-        beside.chmod(0o755)
-        if folder.exists():
-            folder.rmdir()
-        beside.rename(folder)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+
+    write_folder(folder, write)

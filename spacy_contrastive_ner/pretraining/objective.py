@@ -6,7 +6,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from ..encoders import PRETRAINED, require_no_listener
+from ..encoders import PRETRAINED, require_encoder_only, require_no_listener
 from ..layers.crf import CRF
 from ..losses.checks import require_weight
 from ..losses.cross_entropy_dice import Loss
@@ -40,6 +40,7 @@ class Objective:
         RETURNS (PretrainModel): The model.
         """
         require_no_listener(tok2vec)
+        require_encoder_only(tok2vec, tok2vec.name)
         at_epoch_end = None if self.judge is None else self.judge.begin(vocab, self.terms)
         terms = [term.fresh() for term in self.terms]
         model = PretrainModel(tok2vec, terms, self.accumulate_gradient, at_epoch_end)

@@ -3,7 +3,7 @@
 import warnings
 from collections import Counter
 from hashlib import blake2b
-from typing import Any, Dict, List, Sequence, Set
+from typing import Any, Collection, Dict, List, Sequence, Set, Tuple
 
 from spacy.tokens import Doc
 
@@ -24,10 +24,22 @@ class Survey:
         self.terms = list(terms)
         self.readings = list(dict.fromkeys(term.reading for term in terms))
         self.spaces: Set[str] = set()
-        # The labels of each term, by label space. A space without any was annotated nevertheless.
-        self.labels: List[Dict[str, Counter]] = [{} for _ in self.terms]
+        # Of each term the labels of each corpus of a label space, those that are not known throughout
+        # in a corpus, "" for all, and the labels before they were merged.
+        self.by_corpus: List[Dict[str, Dict[str, Counter]]] = [{} for _ in self.terms]
+        self.missing: List[Dict[str, Set[str]]] = [{} for _ in self.terms]
+        self.unmerged: List[Set[str]] = [set() for _ in self.terms]
         self._counts = dict.fromkeys(COUNTED, 0)
         self._sum = 0
+
+    @property
+    def labels(self) -> List[Dict[str, Counter]]:
+        """RETURNS (List[Dict[str, Counter]]): The labels of each term, by label space. A space without
+        any was annotated nevertheless."""
+        return [
+            {space: sum(corpora.values(), Counter()) for space, corpora in spaces.items()}
+            for spaces in self.by_corpus
+        ]
 
     def see(self, docs: Sequence[Doc]) -> "Survey":
         """Count some documents.
@@ -36,13 +48,18 @@ class Survey:
         RETURNS (Survey): Itself.
         """
         for doc in docs:
-            space = get_mark(doc).space
+            space, corpus = get_mark(doc).space, get_mark(doc).corpus
             self.spaces.add(space)
             gold = {each: each(doc) for each in self.readings if each.annotates(doc)}
-            for term, labels in zip(self.terms, self.labels):
+            for i, term in enumerate(self.terms):
                 if term.reading in gold:
-                    spans = term.classes(gold[term.reading]).spans
-                    labels.setdefault(space, Counter()).update(label for _, _, label in spans)
+                    classes, raw = term.classes(gold[term.reading]), gold[term.reading]
+                    counts = Counter(label for _, _, label in classes.spans)
+                    unknown = self.missing[i].setdefault(corpus, set())
+                    unknown.update(label for _, _, label in classes.missing)
+                    corpora = self.by_corpus[i].setdefault(space, {})
+                    corpora.setdefault(corpus, Counter()).update(counts)
+                    self.unmerged[i].update(label for _, _, label in (*raw.spans, *raw.missing))
             entities = [sorted(each.spans) for each in gold.values()]
             missing = [sorted(each.missing) for each in gold.values()]
             self._counts["documents"] += 1
@@ -138,6 +155,53 @@ def tell_of_unknown_labels(train: Survey, dev: Survey) -> None:
             "some of its labels, name them alike.",
             stacklevel=3,
         )
+
+
+def tell_of_lone_labels(train: Survey, sampled: Collection[str] = ()) -> None:
+    """Warn of labels that only some corpora of a space have: it is one label to all, so that the text
+    of the others counts as having none of it, and what they call otherwise as unlike it. Where a label
+    is marked as unknown it does not.
+
+    train (Survey): The training corpus.
+    sampled (Collection[str]): The corpora that were seen in part only.
+    """
+    lone: Dict[Tuple[str, str], str] = {}
+    for spaces, missing in zip(train.by_corpus, train.missing):
+        for space, corpora in spaces.items():
+            for label in _labels(corpora):
+                having = {name: labels[label] for name, labels in corpora.items() if labels[label]}
+                without = [
+                    name
+                    for name in set(corpora) - set(having) - set(sampled)
+                    if not missing[name] & {label, ""}
+                ]
+                if without:
+                    counts = ", ".join(f"{n} in {name!r}" for name, n in sorted(having.items()))
+                    lone[label, space] = f"{label} ({counts}, of the space {space!r})"
+    if lone:
+        warnings.warn(
+            "[pretraining] Corpora share a label space, but some of its labels are not in each of "
+            f"them, and count as not being there: {', '.join(lone[key] for key in sorted(lone))}. "
+            "If they go by other names there, name them alike (`spacy contrastive convert --rename`, "
+            "or merge in the objective); if nobody looked for them, give that corpus a space of its "
+            "own.",
+            stacklevel=3,
+        )
+
+
+def tell_of_unknown_merges(train: Survey) -> None:
+    """Warn of labels that are to be merged, but do not occur.
+
+    train (Survey): The training corpus.
+    """
+    for term, labels in zip(train.terms, train.unmerged):
+        unknown = set(term.merge) - labels if isinstance(term.merge, dict) else set()
+        if unknown:
+            warnings.warn(
+                f"[pretraining] merge in the objective names {_listed(unknown)}, but no entity has "
+                f"such a label: the labels are {_listed(labels)}.",
+                stacklevel=3,
+            )
 
 
 def _labels(by_space: Dict[str, Counter]) -> Set[str]:

@@ -82,6 +82,11 @@ class ContrastTerm:
         self.loss, self.sampling, self.reading, self.weight = loss, sampling, reading, weight
         self.projection = projection
 
+    @property
+    def merge(self) -> Merge:
+        """RETURNS (Union[str, Dict[str, str]]): Which labels are one class, as in `Sampling`."""
+        return self.sampling.merge
+
     def fresh(self, weight: float = 1.0) -> "ContrastTerm":
         """RETURNS (ContrastTerm): A copy, with parameters of its own, that weighs as much more."""
         projection = None if self.projection is None else self.projection.copy()

@@ -2,18 +2,15 @@
 
 import json
 import os
-import shutil
-import tempfile
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, List, Mapping
+
+from ..files import write_folder
 
 PAGE = "index.html"
 # Tells what else is in the folder, so that only this is ever replaced.
 CONTENTS = "report.json"
 GENERATOR = "spacy-contrastive-ner report"
-# How folders that are not whole, and those that are replaced, are called.
-PART, OLD = ".part", ".old"
 # So many files that are in the way are named.
 SHOWN = 5
 
@@ -48,7 +45,7 @@ def check_folder(out: Path, force: bool = False) -> None:
         )
 
 
-def write_folder(out: Path, page: str, files: Mapping[str, bytes], force: bool = False) -> None:
+def write_report(out: Path, page: str, files: Mapping[str, bytes], force: bool = False) -> None:
     """Write a page and its files beside their place and rename the folder, so that whoever looks
     finds the old one or the new one. After an error there are no new folders.
 
@@ -65,20 +62,12 @@ def write_folder(out: Path, page: str, files: Mapping[str, bytes], force: bool =
         PAGE: page.encode("utf8"),
         CONTENTS: json.dumps(contents, ensure_ascii=False, indent=1).encode("utf8"),
     }
-    new = [folder for folder in out.parents if not folder.exists()]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=PART))
-    try:
+
+    def write(part: Path) -> None:
         for name, data in every.items():
             _write(part, name, data)
-        part.chmod(0o755)
-        _replace(part, out)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        for folder in new:
-            with suppress(OSError):
-                folder.rmdir()
-        raise
+
+    write_folder(out, write, replace=True)
 
 
 def _write(folder: Path, name: str, data: bytes) -> None:
@@ -91,22 +80,6 @@ def _write(folder: Path, name: str, data: bytes) -> None:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _replace(part: Path, out: Path) -> None:
-    """Put a folder where there is none, an empty one, or one whose contents are known."""
-    if not out.exists():
-        os.rename(part, out)
-        return
-    old = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=OLD))
-    old.rmdir()
-    os.rename(out, old)
-    try:
-        os.rename(part, out)
-    except BaseException:
-        os.rename(old, out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _contents(out: Path) -> Any:

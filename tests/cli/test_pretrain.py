@@ -312,6 +312,7 @@ def test_bad_input(what, config, tmp_path):
         ("[pretraining]\ncorpus = 'x'\n", "no [nlp], [components], [corpora], [initialize], [tra"),
         ("[pretraining\n", "Config validation error"),
         ("[pretraining]\ncorpus = ${paths.x}\n", "Bad value substitution"),
+        ("[nlp]\nlang = 'en'\nlang = 'de'\n", "config.cfg cannot be read: While reading from"),
     ],
 )
 def test_bad_config(text, message, tmp_path):

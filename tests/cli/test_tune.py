@@ -9,6 +9,7 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 import spacy_contrastive_ner.cli.app  # noqa: F401
+from spacy_contrastive_ner.cli import tune as command
 
 from ..test_tuning import OTHERS, all_scores, make
 from ..util import found, make_examples, predict
@@ -47,6 +48,11 @@ def test_the_tuned_pipeline(model, folder, score):
     tuned = nlp.get_pipe("contrastive_ner").tune_threshold(make_examples(nlp, OTHERS), score=score)
     assert tuned.threshold != 0.35
     other = spacy.load(out)
+    # What the config says, so that another can be given where it is loaded.
+    chosen = other.config["components"]["contrastive_ner"]["threshold"]
+    assert chosen == pytest.approx(tuned.threshold)
+    given = {"components": {"contrastive_ner": {"threshold": 0.35}}}
+    assert spacy.load(out, config=given).get_pipe("contrastive_ner").cfg["threshold"] == 0.35
     assert other.get_pipe("contrastive_ner").cfg["threshold"] == pytest.approx(tuned.threshold)
     assert all_scores(other)[name] == pytest.approx(tuned.after)
     for sentence, _ in OTHERS:
@@ -58,6 +64,14 @@ def test_the_tuned_pipeline(model, folder, score):
     assert "By 10 entities in 5 documents" in text and told in text
     assert "10 entities are few to choose by" in text
     assert [path.name for path in (folder / "deep").iterdir()] == ["out"]
+
+
+def test_a_threshold_at_the_edge_is_told(model, folder, monkeypatch):
+    assert "threshold that is tried" not in tune(model, folder / "dev.spacy", folder / "a")
+    chosen = spacy.load(folder / "a").get_pipe("contrastive_ner").cfg["threshold"]
+    monkeypatch.setattr(command, "TRIED", [chosen, 0.99])
+    text = tune(model, folder / "dev.spacy", folder / "b")
+    assert f"{chosen:g} is the lowest threshold that is tried: the model may" in text
 
 
 def test_silent(model, folder):

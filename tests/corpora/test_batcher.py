@@ -249,6 +249,20 @@ def test_documents_of_awkward_lengths(docs, size, share):
             assert label_counts(batch)["A"] >= 2
 
 
+def test_a_far_too_long_document_is_told_once():
+    docs = [make_doc(9, "A") for _ in range(4)]
+    batcher = make_batcher(size=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(batcher([*docs, make_doc(40, "A")]))
+    docs.append(make_doc(41, "A"))
+    with pytest.warns(UserWarning, match="A document has 41 words, .* 20: .* Set max_length"):
+        list(batcher(docs))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(batcher(docs))
+
+
 def test_too_long_batches_are_told_once():
     docs = [make_doc(90, "A") for _ in range(4)]
     batcher = make_batcher(size=100)

@@ -270,6 +270,35 @@ def test_weights_of_another_encoder(where, settings, message, corpora, tmp_path)
     refused_by_stage_two(with_tok2vec(corpora, where), weights, message)
 
 
+def test_weights_for_other_features_of_words(corpora, tmp_path):
+    """All shapes are the same."""
+
+    def embedding(attrs):
+        embed = {
+            "@architectures": "spacy.MultiHashEmbed.v2",
+            "width": 8,
+            "attrs": attrs,
+            "rows": [50, 50],
+            "include_static_vectors": False,
+        }
+        encode = {
+            "@architectures": "spacy.MaxoutWindowEncoder.v2",
+            "width": 8,
+            "window_size": 1,
+            "maxout_pieces": 2,
+            "depth": 1,
+        }
+        model = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
+        pipe = {"factory": "contrastive_ner", "model": {"tok2vec": model}}
+        names = {"component": "contrastive_ner", "layer": "tok2vec"}
+        return make_config(corpora, {"contrastive_ner": pipe}, **names)
+
+    weights = weights_of(embedding(["NORM", "SHAPE"]), tmp_path)
+    begin_stage_two(embedding(["NORM", "SHAPE"]), weights)
+    message = r"columns of its layer 'extract_features' is .* it reads other features of words"
+    refused_by_stage_two(embedding(["LOWER", "SHAPE"]), weights, message)
+
+
 @pytest.mark.parametrize(
     "spoil, message",
     [

@@ -353,6 +353,18 @@ def test_width_is_known():
     assert model.width == TOK2VEC["width"]
 
 
+def test_whole_pipes_are_refused():
+    """Plain `spacy pretrain` hands one over if layer is empty."""
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("contrastive_ner", config={"model": {"tok2vec": TOK2VEC}})
+    create = make_contrastive_objective(make_info_nce())
+    with pytest.raises(ValueError, match=r'layer is empty.* Write layer = "tok2vec"'):
+        create(nlp.vocab, pipe.model)
+    # Before, spaCy has it infer its shapes, and tells this by the name of the component.
+    with pytest.raises(ValueError, match=r'no labels yet.* layer = "tok2vec"'):
+        pipe.model.initialize(X=[nlp.make_doc("Anna left")])
+
+
 def test_listeners_are_refused():
     nlp = spacy.blank("en")
     listener = {

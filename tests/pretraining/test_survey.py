@@ -9,7 +9,9 @@ from spacy_contrastive_ner.pretraining.survey import (
     Survey,
     require_judgeable,
     require_same_documents,
+    tell_of_lone_labels,
     tell_of_unknown_labels,
+    tell_of_unknown_merges,
 )
 from spacy_contrastive_ner.pretraining.terms import ContrastTerm, Reading
 
@@ -100,6 +102,46 @@ def test_unknown_labels_are_told_unless_their_names_are_known(recwarn):
         set_mark(doc, Mark("a", "a"))
     with pytest.warns(UserWarning, match=r"them: X 3\. If"):
         tell_of_unknown_labels(make_survey([*train, *other]), make_survey(dev))
+
+
+def in_space(docs, corpus, space):
+    for doc in docs:
+        set_mark(doc, Mark(corpus, space))
+    return docs
+
+
+def test_labels_that_only_some_corpora_of_a_space_have_are_told(recwarn):
+    ours, theirs = in_space(make_docs(4), "ours", "both"), in_space(make_docs(4), "theirs", "both")
+    tell_of_lone_labels(make_survey([*ours, *theirs]))
+    rename(theirs[0])
+    # Alone, and in a space of its own, a corpus may have what labels it likes.
+    tell_of_lone_labels(make_survey(theirs))
+    tell_of_lone_labels(make_survey([*ours, *in_space(theirs, "theirs", "own")]))
+    in_space(theirs, "theirs", "both")
+    tell_of_lone_labels(make_survey([*ours, *theirs], merge={"X": "ORG"}))
+    tell_of_lone_labels(make_survey([*ours, *theirs]), ["ours"])
+    for label in ("X", ""):
+        ours[0].spans["unknown"] = [Span(ours[0], 0, 1, label)]
+        tell_of_lone_labels(make_survey([*ours, *theirs], missing_key="unknown"))
+    assert not recwarn
+    ours[0].spans["unknown"] = [Span(ours[0], 0, 1, "ORG")]
+    with pytest.warns(UserWarning, match="of the space 'both'"):
+        tell_of_lone_labels(make_survey([*ours, *theirs], missing_key="unknown"))
+    with pytest.warns(
+        UserWarning, match=r"X \(3 in 'theirs', of the space 'both'\)\. If .*--rename"
+    ):
+        tell_of_lone_labels(make_survey([*ours, *theirs]))
+
+
+def test_merged_labels_that_do_not_occur_are_told(recwarn):
+    docs = make_docs(4)
+    for merge in ("label", "prefix", {"ORG": "ANY"}, {"ORG": "PLACE"}):
+        tell_of_unknown_merges(make_survey(docs, merge=merge))
+    docs[0].spans["unknown"] = [Span(docs[0], 0, 1, "LAW")]
+    tell_of_unknown_merges(make_survey(docs, merge={"LAW": "ORG"}, missing_key="unknown"))
+    assert not recwarn
+    with pytest.warns(UserWarning, match=r"names 'OGR', but .* the labels are 'ORG', 'PLACE'\."):
+        tell_of_unknown_merges(make_survey(docs, merge={"OGR": "ANY", "PLACE": "ANY"}))
 
 
 def test_each_term_must_be_judged():

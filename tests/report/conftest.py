@@ -3,7 +3,7 @@
 import pytest
 
 from spacy_contrastive_ner.report.documents import Browser
-from spacy_contrastive_ner.report.folder import write_folder
+from spacy_contrastive_ner.report.folder import write_report
 
 from .chromium import Page, chromium, complaints, requests
 from .sample import (
@@ -28,7 +28,7 @@ def folders(tmp_path_factory):
         "none": Browser([]),
     }
     for name, browser in browsers.items():
-        write_folder(above / name, *page(browser))
+        write_report(above / name, *page(browser))
     return above
 
 
