@@ -60,6 +60,25 @@ class Page:
     def __init__(self, driver):
         self.driver = driver
 
+    def open(self, address):
+        """Anew, and not as a move within the page that is open."""
+        self.driver.get("about:blank")
+        self.driver.get(address)
+        return self._loaded()
+
+    def refresh(self):
+        self.driver.refresh()
+        return self._loaded()
+
+    def _loaded(self):
+        """Until all of it is there: on a busy machine the driver can come back before."""
+        end = time.monotonic() + 30
+        script = "return document.URL !== 'about:blank' && document.readyState === 'complete'"
+        while not self.run(script):
+            assert time.monotonic() < end, self.driver.current_url
+            time.sleep(0.02)
+        return self
+
     def run(self, script, *values):
         return self.driver.execute_script(script, *values)
 

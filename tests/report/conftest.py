@@ -48,9 +48,7 @@ def visit(driver, folders):
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
         )
-        driver.get("about:blank")
-        driver.get((folders / name / "index.html").as_uri() + hash)
-        return Page(driver)
+        return Page(driver).open((folders / name / "index.html").as_uri() + hash)
 
     yield opened
     asked = requests(driver)

@@ -78,7 +78,7 @@ def test_tables_are_sorted(visit):
         assert column(3) == wanted
 
 
-def test_colours_of_the_page(visit, driver):
+def test_colours_of_the_page(visit):
     opened = visit()
 
     def background():
@@ -94,7 +94,7 @@ def test_colours_of_the_page(visit, driver):
     assert background() != before[0] and ink() != before[1]
     # It is remembered.
     after = background(), ink()
-    driver.refresh()
+    opened.refresh()
     assert (background(), ink()) == after
     opened.click("#theme")
     assert (background(), ink()) == before

@@ -94,9 +94,7 @@ def report(tmp_path_factory, driver):
 @pytest.fixture
 def opened(report: Path, driver):
     requests(driver), complaints(driver)
-    driver.get("about:blank")
-    driver.get(report.as_uri())
-    yield Page(driver)
+    yield Page(driver).open(report.as_uri())
     asked = requests(driver)
     assert report.as_uri() in asked
     assert all(url.startswith(("data:", "about:", report.as_uri())) for url in asked), asked
@@ -177,7 +175,6 @@ def test_documents_are_filtered_and_stepped_through(opened):
     opened.type("text", "<script>")
     opened.wait(".counter", " of 2, ")
     href = opened.find(".permalink").get_attribute("href")
-    opened.driver.get("about:blank")
-    opened.driver.get(href)
+    opened.open(href)
     assert ATTACK[:20] in opened.text(".document")
     assert not opened.all(".document img, .document script")
