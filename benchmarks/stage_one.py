@@ -5,17 +5,18 @@
     python benchmarks/stage_one.py CORPUS --summary r.jsonl --on dev
 
 "none" is stage 2 alone, "control" stage 2 alone with as many more updates as stage 1 makes,
-"words" with so many more updates that it sees as many more words as stage 1 does, and
-"balanced" the control with the balanced batches of stage 1 instead of plain ones. "transfer"
-trains the pipe itself, instead of stage 1, on the other corpora that have no labels but those of this
-one, and then goes on as "none"; "mixed" trains it on both at once, as many words of each in every
-batch, with as many updates as both stages make. Each other arm is stage 1 with that objective, then
-stage 2 as in "none", with the same seed and the same batches; "joint" learns both at once. With --foreign stage 1 sees only the training sets of other corpora. With --shots N
-the training set is documents drawn by the seed until each label has so many mentions; with
---masked it is all documents, and all but N mentions of each label are marked as missing.
-Stage 2 keeps the best of --checks checkpoints by dev, with --tune each with the threshold that is
-best on dev. Scores of the test set are written to the file,
-but shown only by --on test: choose by dev.
+"words" with so many more updates that it sees as many more words as stage 1 does, and "balanced"
+the control with the balanced batches of stage 1 instead of plain ones. "transfer" trains the pipe
+itself, instead of stage 1, on the other corpora that have no labels but those of this one, and
+then goes on as "none", "distance+transfer" does so after stage 1; "mixed" trains it on both at
+once, as many words of each in every batch, with as many updates as both stages make. Each other
+arm is stage 1 with that objective, then stage 2 as in "none", with the same seed and the same
+batches; "joint" learns both at once. With --foreign stage 1 sees only the training sets of other
+corpora. With --shots N the training set is documents drawn by the seed until each label has so
+many mentions; with --masked it is all documents, and all but N mentions of each label are marked
+as missing. Stage 2 keeps the best of --checks checkpoints by dev, with --tune each with the
+threshold that is best on dev. Scores of the test set are written to the file, but shown only by
+--on test: choose by dev.
 """
 
 import argparse
@@ -62,6 +63,9 @@ info_nce = contrast(losses.make_info_nce(0.1), MlpProjection)
 segments = contrast(
     losses.make_info_nce(0.1, "labels"), MlpProjection, units="segments", outside="query"
 )
+distance = contrast(
+    losses.make_distance_logistic(temperature=0.25), MlpProjection, units="segments"
+)
 
 ARMS: Dict[str, Optional[Callable[[], Objective]]] = {
     "none": None,
@@ -76,16 +80,15 @@ ARMS: Dict[str, Optional[Callable[[], Objective]]] = {
     "infonce-segments": segments,
     "supcon": contrast(losses.make_supcon(0.1), MlpProjection),
     "gaussian": contrast(losses.make_gaussian_kl(None, 1.0), GaussianProjection),
-    "distance": contrast(
-        losses.make_distance_logistic(temperature=0.25), MlpProjection, units="segments"
-    ),
+    "distance": distance,
+    "distance+transfer": distance,
     "tagging": tagging,
     "tagging+infonce": both(info_nce, 1.0),
     "tagging+segments": both(segments, 0.3),
     "joint": None,
 }
 
-OTHERS_IN_STAGE_TWO = ("transfer", "mixed")
+OTHERS_IN_STAGE_TWO = ("transfer", "distance+transfer", "mixed")
 
 # Those that need no corpus with the same labels.
 USUAL = [arm for arm in ARMS if arm not in OTHERS_IN_STAGE_TWO]
@@ -203,7 +206,7 @@ def run(arm: str, folder: Path, shots: int, seed: int, args: Any) -> Score:
         nlp.get_pipe("contrastive_ner").model.get_ref("tok2vec").from_bytes(weights)
     if arm in OTHERS_IN_STAGE_TWO:
         known = with_labels_of(train, others(nlp, args.foreign), dict(args.rename))
-    if arm == "transfer":
+    if arm.endswith("transfer"):
         for batch in common.plan(known, args.words_one, args.updates_one, seed):
             nlp.update(batch, sgd=optimizer, drop=0.1)
         optimizer = stage_two(nlp.resume_training(), args)
@@ -307,7 +310,7 @@ def main() -> None:
         nargs="*",
         default=[],
         type=renaming,
-        help="for transfer and mixed: how labels of other corpora begin, and here, as OTH=MISC",
+        help="for transfers and mixed: how labels of other corpora begin, and here, as OTH=MISC",
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
