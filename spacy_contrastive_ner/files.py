@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Callable, Iterator, Union
+from typing import Callable, Iterator, Optional, Union
 
 
 def write_atomically(path: Union[str, Path], data: bytes) -> None:
@@ -43,11 +43,29 @@ def require_free(path: Path, purpose: str) -> None:
         raise ValueError(f"{path} is a file. Name a folder {purpose}.")
     if path.exists() and any(path.iterdir()):
         raise ValueError(f"{path} is not empty. Name another folder {purpose}.")
-    if path.exists() and (path.resolve() == Path.cwd() or path.is_mount()):
-        what = "the current folder" if path.resolve() == Path.cwd() else "a mount point"
+    is_current = False
+    with suppress(OSError):  # also where the current folder is gone
+        is_current = os.path.samefile(path, os.curdir)
+    if is_current or os.path.ismount(path):
+        what = "the current folder" if is_current else "a mount point"
         raise ValueError(
             f"{path} is {what}, which cannot be replaced. Name a folder in it {purpose}."
         )
+    bar = find_bar(path.resolve().parent)
+    if bar is not None:
+        raise ValueError(
+            f"{bar} cannot be written to, and {path} would be put there. Name another folder {purpose}."
+        )
+
+
+def find_bar(folder: Path) -> Optional[Path]:
+    """Find what keeps one from writing to a folder, which need not be there yet.
+
+    folder (Path): The folder.
+    RETURNS (Optional[Path]): The folder, or the nearest above it that is there. None if nothing does.
+    """
+    there = next(some for some in (folder, *folder.parents) if some.exists())
+    return None if there.is_dir() and os.access(there, os.W_OK) else there
 
 
 def write_folder(path: Path, write: Callable[[Path], object], replace: bool = False) -> None:

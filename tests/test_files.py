@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from spacy_contrastive_ner.files import require_free, write_atomically, write_folder
+from spacy_contrastive_ner.files import find_bar, require_free, write_atomically, write_folder
 
 
 def test_a_file_and_its_folders_are_made(tmp_path):
@@ -133,9 +133,32 @@ def test_folders_that_cannot_be_replaced(tmp_path, monkeypatch):
     ):
         require_free(type(tmp_path)("."), "to write to")
     (tmp_path / "disk").mkdir()
-    monkeypatch.setattr(type(tmp_path), "is_mount", lambda path: True)
+    monkeypatch.setattr(os.path, "ismount", lambda path: True)
     with pytest.raises(ValueError, match="disk is a mount point"):
         require_free(tmp_path / "disk", "to write to")
+
+
+def test_where_nothing_can_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    for path in (tmp_path / "file" / "new", tmp_path / "file" / "deep" / "new"):
+        assert find_bar(path) == tmp_path / "file"
+        with pytest.raises(ValueError, match=r"/file cannot be written to, and .*new would be put"):
+            require_free(path, "to write to")
+    require_free(tmp_path / "deep" / "new", "to write to")
+    assert find_bar(tmp_path / "deep" / "new") is None
+    # Beside an empty folder, which alone is of no use.
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    with pytest.raises(ValueError, match=r"cannot be written to, and .*empty would be put there"):
+        require_free(tmp_path / "empty", "to write to")
+
+
+def test_where_the_current_folder_is_gone(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "new").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    require_free(tmp_path / "new", "to write to")
 
 
 def test_an_empty_folder_stays_if_it_cannot_be_replaced(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from spacy.training import Example
 
 from ..component import ContrastiveNER
 from ..corpora.reader import make_corpus
+from ..corpora.sources import find_files
 from ..evaluation.predictor import choose_pipe
 from ..files import require_free
 from .model_scores import load_model
@@ -32,6 +33,15 @@ def open_pipeline(model: str, pipe: Optional[str], what: str) -> Tuple[Language,
 def check_folder(output: Path) -> None:
     """Stop before the work is done if its result cannot be written."""
     require_free(output, "to write the pipeline to")
+
+
+def check_data(path: Path, what: str) -> None:
+    """Stop before the work is done if there are no documents to do it with.
+
+    path (Path): A file of documents, or a folder of such.
+    what (str): The argument or option that names it.
+    """
+    find_files(path, what, "it is given on the command line")
 
 
 def read_examples(nlp: Language, name: str, path: Path) -> List[Example]:

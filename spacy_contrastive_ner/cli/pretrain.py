@@ -29,6 +29,7 @@ from .app import app
 from .explain import explain
 from .gpu import use_gpu_or_cpu
 from .progress import progress as make_bar
+from .signals import ending_cleanly
 
 WIDTHS = (5, 10, 8, 9, 10, 10, 6, 4)
 HEADER = ("epoch", "words", "loss", "dev loss", "neighbours", "silhouette", "rank", "")
@@ -114,7 +115,7 @@ def pretrain_cli(
             config = raw.interpolate()
         run = _make(config, output_dir, use_gpu, settings)
         if export is not None:
-            check_export(run.model.get_ref("tok2vec"), export)
+            check_export(run.model.get_ref("tok2vec"), export, output_dir)
         _start(run, raw, resume)
         run.show(Printer(no_print=silent), silent)
         if run.stopped and not run.finished:
@@ -186,6 +187,7 @@ def _start(run: "ShownRun", raw: Config, resume: bool) -> None:
         run.raw = raw
 
 
+@ending_cleanly("Interrupted: nothing was exported. The weights are saved.")
 def _export(run: "ShownRun", folder: Path, silent: bool) -> None:
     export_transformer(run.model.get_ref("tok2vec"), run.output / "model-best.bin", folder)
     Printer(no_print=silent).good(f"Exported the best transformer to {folder}")

@@ -14,7 +14,7 @@ from . import options
 from .app import app
 from .failing import failing
 from .gpu import use_gpu_or_cpu
-from .pipelines import check_folder, open_pipeline, read_examples
+from .pipelines import check_data, check_folder, open_pipeline, read_examples
 from .signals import ending_cleanly
 
 
@@ -52,6 +52,9 @@ def remember_cli(
     """
     with failing("Nothing was written", output):
         check_settings(k, weight, temperature)
+        check_data(data_path, "DATA")
+        if dev is not None:
+            check_data(dev, "--dev")
         check_folder(output)
         use_gpu_or_cpu(use_gpu, silent)
         nlp, name, component = open_pipeline(model, pipe, "memory")

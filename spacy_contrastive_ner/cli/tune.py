@@ -11,7 +11,7 @@ from . import options
 from .app import app
 from .failing import failing
 from .gpu import use_gpu_or_cpu
-from .pipelines import check_folder, configure, open_pipeline, read_examples
+from .pipelines import check_data, check_folder, configure, open_pipeline, read_examples
 from .signals import ending_cleanly
 
 # From fewer entities a threshold is little more than chance.
@@ -43,6 +43,7 @@ def tune_cli(
     """
     with failing("Nothing was written", output):
         check_score("--score", score)
+        check_data(data_path, "DATA")
         check_folder(output)
         use_gpu_or_cpu(use_gpu, silent)
         nlp, name, component = open_pipeline(model, pipe, "threshold")
@@ -76,8 +77,12 @@ def _tell(tuned: Tuned, before: float, score: str, n_documents: int) -> None:
         f"By {n_gold:,} entities in {n_documents:,} documents, {score} F1 went from "
         f"{100 * tuned.before:.1f} to {100 * tuned.after:.1f} on these same documents."
     )
-    edge = {float(TRIED[0]): "lowest", float(TRIED[-1]): "highest"}.get(tuned.threshold)
-    if edge:
+    edge, within = {
+        float(TRIED[0]): ("lowest", float(TRIED[1])),
+        float(TRIED[-1]): ("highest", float(TRIED[-2])),
+    }.get(tuned.threshold, ("", tuned.threshold))
+    # If the one before it does as well, it was only nearer to what was set before.
+    if tuned.after > tuned.by_threshold[within]:
         msg.warn(
             f"{tuned.threshold:g} is the {edge} threshold that is tried: the model may have learned too "
             "little to tell what is an entity. Train it for longer, or on more."

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, List, Tuple
 
+from ..files import find_bar
 from .detect import is_about
 from .format import Format, Writer
 from .notes import BadInput, Notes
@@ -40,9 +41,9 @@ def check_output(path: Path, is_folder: bool, overwrite: bool = False) -> None:
     if is_folder and path.exists() and not path.is_dir():
         raise BadInput(Where(path), "it is a file, but several are to be written", "Name a folder")
     whole = path.resolve()
-    above = whole if whole.is_dir() else next(p for p in whole.parents if p.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise BadInput(Where(path), f"{above} cannot be written to", "Name another output")
+    bar = find_bar(whole if whole.is_dir() else whole.parent)
+    if bar is not None:
+        raise BadInput(Where(path), f"{bar} cannot be written to", "Name another output")
 
 
 def check_left_over(path: Path, suffixes: Tuple[str, ...], is_new: Callable[[Path], bool]) -> None:

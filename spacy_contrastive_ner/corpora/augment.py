@@ -4,7 +4,7 @@ import copy
 import random
 import warnings
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 import numpy
 from spacy.language import Language
@@ -39,7 +39,8 @@ def make_mention_replacement(
     spans_key (str): The key of the mentions in `doc.spans`.
     missing_key (Optional[str]): The key of stretches whose annotation is unknown; mentions in them
         do not replace others.
-    seed (int): What the draws depend on; with the reader `Corpus` also the epoch and the visit.
+    seed (int): What the draws depend on, besides the epoch and the visit with the reader `Corpus`,
+        and Python's `random` with others, as those of spaCy's augmenters.
     RETURNS (MentionReplacement): The augmenter.
     """
     return MentionReplacement(
@@ -92,7 +93,6 @@ class MentionReplacement:
         self.spans_key = spans_key
         self.missing_key = missing_key
         self.seed = seed
-        self._rng = random.Random(seed)
         self._donors: Optional[Dict[Labels, List[Donor]]] = None
 
     def __call__(self, nlp: Language, example: Example) -> Iterator[Example]:
@@ -104,40 +104,33 @@ class MentionReplacement:
             example.
         """
         variant: Optional[Example] = None
-        if is_marked(example.reference):
-            # So that a run that goes on draws what it would have drawn.
-            mark = get_mark(example.reference)
-            self._rng = random.Random(f"{self.seed}-{mark.epoch}-{mark.number}")
-        if self._rng.random() < self.level:
-            chosen = self._choose(example.reference, nlp.vocab)
+        # So that a run that goes on draws what it would have drawn: without marks as spaCy's own
+        # augmenters do, from a source of chance that is saved.
+        mark = get_mark(example.reference)
+        visit = f"{mark.epoch}-{mark.number}"
+        if not is_marked(example.reference):
+            visit = str(random.getrandbits(64))
+        rng = random.Random(f"{self.seed}-{visit}")
+        if rng.random() < self.level:
+            chosen = self._choose(example.reference, nlp.vocab, rng)
             variant = replace(nlp, example.reference, chosen) if chosen else None
         if self.keep or variant is None:
             yield example
         if variant is not None:
             yield variant
 
-    def _choose(self, doc: Doc, vocab: Vocab) -> List[Replacement]:
+    def _choose(self, doc: Doc, vocab: Vocab, rng: random.Random) -> List[Replacement]:
         """Draw the mentions that are replaced, and what replaces them."""
         donors = self._read(vocab)
         keys = {key for key in doc.spans if key != self.missing_key}
         chosen: List[Replacement] = []
         for start, end, labels in find_outermost(doc, self.spans_key):
-            if self._rng.random() < self.mention_level:
+            if rng.random() < self.mention_level:
                 words = tuple(token.text for token in doc[start:end])
-                donor = self._draw(donors.get(labels, []), words, keys)
+                donor = _draw(donors.get(labels, []), words, keys, rng)
                 if donor is not None:
                     chosen.append(Replacement(start, end, donor))
         return chosen
-
-    def _draw(self, donors: List[Donor], words: Tuple[str, ...], keys: set) -> Optional[Donor]:
-        """Draw a mention with other words, from a document with the same span groups: what is not
-        annotated there is not known."""
-        first = self._rng.randrange(len(donors)) if donors else 0
-        for i in range(len(donors)):
-            donor = donors[(first + i) % len(donors)]
-            if donor.words != words and keys <= {key for key, _ in donor.groups}:
-                return donor
-        return None
 
     def _read(self, vocab: Vocab) -> Dict[Labels, List[Donor]]:
         """Read the mentions, once."""
@@ -167,6 +160,19 @@ class MentionReplacement:
             )
         self._donors = donors
         return donors
+
+
+def _draw(
+    donors: List[Donor], words: Tuple[str, ...], keys: Set[str], rng: random.Random
+) -> Optional[Donor]:
+    """Draw a mention with other words, from a document with the same span groups: what is not
+    annotated there is not known."""
+    first = rng.randrange(len(donors)) if donors else 0
+    for i in range(len(donors)):
+        donor = donors[(first + i) % len(donors)]
+        if donor.words != words and keys <= {key for key, _ in donor.groups}:
+            return donor
+    return None
 
 
 def replace(nlp: Language, doc: Doc, replacements: List[Replacement]) -> Example:

@@ -84,7 +84,8 @@ class BalancedBatcher:
         self.spans_key = spans_key
         self.use_ents = use_ents
         self.seed = seed
-        self._calls = 0
+        # The epoch of documents that do not know theirs: each call is one.
+        self.epoch = 0
         self._told = False
         self._forced_told = False
         self._long_told = False
@@ -100,9 +101,8 @@ class BalancedBatcher:
         docs = [_reference(item) for item in items]
         if not docs:
             return
-        # Without a reader that counts epochs, each call is one.
-        epoch = get_mark(docs[0]).epoch if is_marked(docs[0]) else self._calls
-        self._calls += 1
+        epoch = get_mark(docs[0]).epoch if is_marked(docs[0]) else self.epoch
+        self.epoch += 1
         rng = random.Random(f"{self.seed}-{epoch}")
         places: Dict[str, List[int]] = {}
         for i, doc in enumerate(docs):
@@ -200,8 +200,9 @@ class BalancedBatcher:
         forced: Counter = Counter()
         for composer in composers.values():
             forced.update(composer.forced)
-        # Of documents that are too long by themselves the same has been told.
-        if forced and not (self._forced_told or self._long_told):
+        # Of batches with documents that are far too long by themselves that has been told.
+        crowded = sum(composer.n_crowded for composer in composers.values())
+        if forced and not self._forced_told and (crowded or not self._long_told):
             self._forced_told = True
             label = forced.most_common(1)[0][0]
             longest = max(composer.longest for composer in composers.values())

@@ -6,7 +6,7 @@ import random
 from collections import Counter, deque
 from typing import Deque, Dict, Hashable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-# How many documents of a queue are looked at for one that fits.
+# How many documents of a queue are looked at for one that fits, or labels for one whose documents do.
 LOOK = 32
 # How many labels are tried for each that is to be served.
 TRIES = 4
@@ -82,6 +82,8 @@ class Composer:
         self.n_batches = 0
         # Labels for which batches became too long: their documents do not fit otherwise.
         self.forced: Counter = Counter()
+        # How many of these batches have no document that is too long by itself.
+        self.n_crowded = 0
         self.longest = 0
         self._batch: List[int] = []
         self._inside: Set[Hashable] = set()
@@ -120,14 +122,18 @@ class Composer:
         return self._batch
 
     def _serve_starved(self, size: float) -> None:
-        """Add documents for the labels that were never served, as many as fit: no document waits
-        for the room. An empty batch serves at least one of them."""
+        """Add documents for the labels that were never served, until none fit for several in a row:
+        no document waits for the room. An empty batch serves at least one of them."""
+        misses = 0
         for label in sorted(self.starved, key=self.turns.__getitem__):
             want = self.wanted[label] - self._have[label]
             if want > 0:
                 picks = self._pick(label, want, size - self._total)
                 if not self._batch:
-                    picks = picks or self._forced(label, want)
+                    picks = picks or self._forced(label, want, size)
+                misses = 0 if picks else misses + 1
+                if misses > LOOK:
+                    break
                 for i in picks:
                     self._add(i)
 
@@ -164,7 +170,7 @@ class Composer:
         if not served and mine and not any(map(self._is_served, mine)):
             # Nothing in the batch could be compared. It becomes too long, but of some use.
             for label in sorted(mine, key=self.turns.__getitem__):
-                picks = self._forced(label, self.wanted[label] - self._have[label])
+                picks = self._forced(label, self.wanted[label] - self._have[label], size)
                 if picks:
                     for i in picks:
                         self._add(i)
@@ -215,11 +221,12 @@ class Composer:
                 length += self.words[i]
         return picks if left <= 0 else []
 
-    def _forced(self, label: str, want: int) -> List[int]:
+    def _forced(self, label: str, want: int, size: float) -> List[int]:
         """Choose documents for a label, though the batch becomes too long."""
         picks = self._shortest(label, want)
         if picks:
             self.forced[label] += 1
+            self.n_crowded += max(self.words[i] for i in (*self._batch, *picks)) <= size
             self.longest = max(self.longest, self._total + sum(self.words[i] for i in picks))
         return picks
 

@@ -1,9 +1,10 @@
 """The reader of training corpora: several at once, weighted, shuffled, cut, marked."""
 
+import copy
 import random
 import warnings
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -91,13 +92,21 @@ class Corpus:
         self.missing_key = missing_key
         self.augmenter = augmenter
         self.epoch = 0
-        self._told = False
+        # What has been said about the documents. Shared with `whole`.
+        self._told: Set[str] = set()
         _check_weights(self.weights)
 
     @property
     def names(self) -> List[str]:
         """RETURNS (List[str]): The names of the corpora, in order."""
         return list(self.paths)
+
+    def whole(self) -> "Corpus":
+        """RETURNS (Corpus): A reader of the same documents that visits each once, but for corpora of
+        weight 0."""
+        other = copy.copy(self)
+        other.weights = {name: float(weight > 0) for name, weight in self.weights.items()}
+        return other
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Read one epoch. Its number is taken, and counted up, when the first example is asked
@@ -169,9 +178,9 @@ class Corpus:
             losses.parted_message(self.max_length),
         )
         for message in messages:
-            if message and not self._told:
+            if message and message not in self._told:
+                self._told.add(message)
                 warnings.warn(message, stacklevel=4)
-        self._told = True
         return corpora
 
     def _examples(self, nlp: Language, docs: List[Doc]) -> Iterator[Tuple[Mark, Example]]:

@@ -154,12 +154,14 @@ def _flat(value: Any, prefix: str = "") -> Iterator[Tuple[str, Any]]:
 
 
 def clean_up(folder: Path) -> None:
-    """Remove what was being written when a run was killed.
+    """Remove the files that were being written when a run was killed.
 
     folder (Path): The output folder.
     """
     for path in folder.glob(".*.part"):
-        path.unlink(missing_ok=True)
+        # A folder may be that of an export, of this run or of another.
+        if path.is_file():
+            path.unlink(missing_ok=True)
 
 
 class CountedSchedule:

@@ -18,6 +18,7 @@ from spacy.training.pretrain import (
 from spacy.util import load_model_from_config, registry
 from thinc.api import Config, Optimizer, fix_random_seed, set_gpu_allocator
 
+from ..corpora.reader import Corpus
 from ..encoders import require_encoder
 from ..files import write_atomically
 from .blocks import has_path, read_block, require_blocks, require_epochs
@@ -189,25 +190,26 @@ class Run:
         return bool(patience and self.dev and progress.log and waited >= patience)
 
     def survey(self) -> None:
-        """Read the corpus once, to know its size, and stop if nothing can be learned from it, or
-        nothing can be judged."""
+        """Read the corpus once, whatever its weights, to know its size, and stop if nothing can be
+        learned from it, or nothing can be judged."""
         watch, survey = Watch(self.model.terms), Survey(self.model.terms)
+        reader, weights = self.corpus, {}
+        if isinstance(self.corpus, Corpus):
+            reader, weights = self.corpus.whole(), self.corpus.weights
         with same_chance():
-            for example in self.corpus(self.nlp):
+            for example in reader(self.nlp):
                 docs = ensure_docs([example])
                 watch.see(docs)
                 survey.see(docs)
         watch.end_epoch()
         # The rest of an epoch that goes on may well hold no pairs.
         self.model.watch.satisfied = True
-        self.words_of_epoch = survey.facts()["words"]
-        weights: Dict[str, float] = getattr(self.corpus, "weights", {})
-        tell_of_lone_labels(survey, [name for name, weight in weights.items() if weight < 1])
-        tell_of_unknown_merges(survey)
+        self.words_of_epoch = survey.words_of_epoch(weights)
         dev = Survey(self.model.terms).see(self.dev)
+        tell_of_lone_labels(survey)
+        tell_of_unknown_merges(survey, dev)
         if self.dev:
             require_judgeable(self.model.term_names, survey, dev)
-            require_pairs(self.model.terms, self.dev)
             require_pairs(self.model.terms, self.dev)
             tell_of_unknown_labels(survey, dev)
         facts = {"training documents": survey.facts(), "documents to judge by": dev.facts()}
@@ -278,8 +280,10 @@ class Run:
     def _begin_epoch(self) -> None:
         """Bring reader and sources of chance to where the epoch begins, or began."""
         progress = self.progress
-        if hasattr(self.corpus, "epoch"):
-            self.corpus.epoch = progress.epoch
+        for part in (self.corpus, self.settings["batcher"]):
+            # Those of this package; others begin each epoch by Python's and NumPy's sources of chance.
+            if hasattr(part, "epoch"):
+                part.epoch = progress.epoch
         if progress.batch:
             set_random_state(progress.at_epoch_start)
         else:

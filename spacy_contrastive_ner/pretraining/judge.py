@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set
 
 import numpy
 import srsly
@@ -26,6 +26,9 @@ BATCH = 2000
 
 # What rows are drawn with.
 SEED = 0
+
+# The rows of so many words are kept at most, to look at the space.
+PROBED = 50_000
 
 # So much better must be better by.
 LEAST_GAIN = 1e-4
@@ -125,14 +128,16 @@ def judge(model: PretrainModel, docs: Sequence[Doc]) -> Verdict:
     docs (Sequence[Doc]): The documents.
     RETURNS (Verdict): What was found.
     """
-    require_pairs(model.terms, docs)
     totals: Dict[str, List[float]] = {}
     known = KnownTokens()
-    for batch in _batches(docs):
+    batches = _batches(docs)
+    probed = _draw(batches)
+    for number, batch in enumerate(batches):
         rows = model.rows_of(batch)
         for name, loss in model.evaluate(batch, rows, SEED).items():
             totals.setdefault(name, []).append(loss)
-        known.add(model, batch, model.ops.to_numpy(rows))
+        if number in probed:
+            known.add(model, batch, model.ops.to_numpy(rows))
     without = [name for name in model.term_names if name not in totals]
     if without:
         spaces = sorted({get_mark(doc).space for doc in docs})
@@ -142,7 +147,7 @@ def judge(model: PretrainModel, docs: Sequence[Doc]) -> Verdict:
             f"learned, or are of the label space {', '.join(map(repr, spaces))}, of which nothing "
             f"was learned. {NAME_THEM}"
         )
-    if not any(known.labels):
+    if not any(known.labels) and len(probed) == len(batches):
         raise ValueError(_no_entity(docs))
     losses = {name: sum(values) / len(values) for name, values in totals.items()}
     return Verdict(sum(losses.values()), losses, known.probe())
@@ -198,6 +203,18 @@ def _batches(docs: Sequence[Doc]) -> List[List[Doc]]:
         batches[-1].append(doc)
         size += len(doc)
     return [batch for batch in batches if any(len(doc) for doc in batch)]
+
+
+def _draw(batches: Sequence[Sequence[Doc]]) -> Set[int]:
+    """Draw the batches by which the space is looked at, always the same; all if there is room."""
+    drawn: Set[int] = set()
+    room = PROBED
+    for number in numpy.random.default_rng(SEED).permutation(len(batches)).tolist():
+        room -= sum(map(len, batches[number]))
+        if room < 0 and drawn:
+            break
+        drawn.add(number)
+    return drawn
 
 
 def _labels_of_tokens(space: str, gold: Any) -> List[List[str]]:

@@ -52,12 +52,13 @@ class PretrainModel(Model[List[Doc], Floats2d]):
         self.watch = Watch(terms)
         self.accumulate_gradient = accumulate_gradient
         self.at_epoch_end = at_epoch_end
-        # How many batches wait for an update; how many updates and epochs there were; whether an
-        # epoch ends with this batch.
+        # How many batches wait for an update; how many updates and epochs there were; how many epochs
+        # end with this batch, and which goes on.
         self.n_batches = 0
         self.n_updates = 0
         self.n_epochs = 0
-        self.epoch_ends = False
+        self.n_ends = 0
+        self.open_epoch: Optional[int] = None
         # Whether the reader says when an epoch ends. Who runs the epochs knows better.
         self.heeds_marks = True
         self.losses: Dict[str, float] = {}
@@ -71,17 +72,32 @@ class PretrainModel(Model[List[Doc], Floats2d]):
         optimizer (Optimizer): The optimizer.
         """
         self.n_batches += 1
-        if self.epoch_ends:
+        for _ in range(self.n_ends):
             self.end_epoch(optimizer)
-        elif self.n_batches >= self.accumulate_gradient:
+        self.n_ends = 0
+        if self.n_batches >= self.accumulate_gradient:
             self._update(optimizer)
+
+    def heed(self, docs: Sequence[Doc]) -> None:
+        """See whether an epoch ends with a batch. One whose last document never came, as the batcher
+        left it out, ends with the first batch of the next.
+
+        docs (Sequence[Doc]): The documents of the batch.
+        """
+        marks = [get_mark(doc) for doc in docs]
+        epoch = max((mark.epoch for mark in marks), default=0)
+        missed = self.open_epoch is not None and epoch > self.open_epoch
+        ends = any(mark.last for mark in marks)
+        self.n_ends = missed + ends
+        self.open_epoch = None if ends else epoch
+        if missed and self.at_epoch_end is not None:
+            self.watch.tell_of_lost_end()
 
     def end_epoch(self, optimizer: Optimizer) -> None:
         """Make the last update of an epoch, if batches are left, and do what is due.
 
         optimizer (Optimizer): The optimizer.
         """
-        self.epoch_ends = False
         if self.n_batches:
             self._update(optimizer)
         self.n_epochs += 1
@@ -188,7 +204,8 @@ def _loss(
     rng = numpy.random.default_rng(int(numpy.random.randint(2**31 - 1)))
     model.watch.see(docs)
     model.watch.lose_patience()
-    model.epoch_ends = model.heeds_marks and any(get_mark(doc).last for doc in docs)
+    if model.heeds_marks:
+        model.heed(docs)
     scale = 1.0 / model.accumulate_gradient
     losses, d_rows, learned = _losses(model, ops, docs, rows, rng, scale)
     model.losses = losses

@@ -3,7 +3,7 @@
 import warnings
 from collections import Counter
 from hashlib import blake2b
-from typing import Any, Collection, Dict, List, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Set, Tuple
 
 from spacy.tokens import Doc
 
@@ -12,6 +12,12 @@ from .judge import NAME_THEM
 from .terms import TaggingTerm, Term
 
 COUNTED = ("documents", "words", "entities")
+
+# So many labels are named at most, and so many with their corpora.
+MOST_LISTED = 20
+SHOWN = 5
+# A label that is lone is told of if a corpus should have so many mentions of it by its length.
+EXPECTED = 3
 
 
 class Survey:
@@ -24,6 +30,8 @@ class Survey:
         self.terms = list(terms)
         self.readings = list(dict.fromkeys(term.reading for term in terms))
         self.spaces: Set[str] = set()
+        # Of each corpus.
+        self.words: Counter = Counter()
         # Of each term the labels of each corpus of a label space, those that are not known throughout
         # in a corpus, "" for all, and the labels before they were merged.
         self.by_corpus: List[Dict[str, Dict[str, Counter]]] = [{} for _ in self.terms]
@@ -50,6 +58,7 @@ class Survey:
         for doc in docs:
             space, corpus = get_mark(doc).space, get_mark(doc).corpus
             self.spaces.add(space)
+            self.words[corpus] += len(doc)
             gold = {each: each(doc) for each in self.readings if each.annotates(doc)}
             for i, term in enumerate(self.terms):
                 if term.reading in gold:
@@ -70,6 +79,15 @@ class Survey:
             # A sum, as the order is no matter.
             self._sum = (self._sum + int.from_bytes(digest, "big")) % 2**64
         return self
+
+    def words_of_epoch(self, weights: Mapping[str, float]) -> int:
+        """How many words an epoch has about.
+
+        weights (Mapping[str, float]): How often it visits the documents of each corpus; those that are
+            not there once.
+        RETURNS (int): The words.
+        """
+        return round(sum(n * weights.get(name, 1.0) for name, n in self.words.items()))
 
     def facts(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): How much there is, and what stands for its content."""
@@ -148,7 +166,10 @@ def tell_of_unknown_labels(train: Survey, dev: Survey) -> None:
             known = set(learned[space]) if space in learned else _labels(learned)
             unknown.update({name: n for name, n in labels.items() if name not in known})
     if unknown:
-        each = ", ".join(f"{name} {n}" for name, n in sorted(unknown.items()))
+        most = sorted(unknown.items(), key=lambda item: (-item[1], item[0]))[:MOST_LISTED]
+        each = ", ".join(f"{name} {n}" for name, n in most)
+        if len(unknown) > len(most):
+            each += f" and {len(unknown) - len(most)} more"
         warnings.warn(
             "[pretraining] The documents to judge by have entities with labels that the training "
             f"corpus has not, so that nothing is learned of them: {each}. If they are the same as "
@@ -157,31 +178,39 @@ def tell_of_unknown_labels(train: Survey, dev: Survey) -> None:
         )
 
 
-def tell_of_lone_labels(train: Survey, sampled: Collection[str] = ()) -> None:
+def tell_of_lone_labels(train: Survey) -> None:
     """Warn of labels that only some corpora of a space have: it is one label to all, so that the text
     of the others counts as having none of it, and what they call otherwise as unlike it. Where a label
-    is marked as unknown it does not.
+    is marked as unknown it does not. Of labels so rare that a corpus may well lack them by chance, and
+    of corpora without any entity, which may be meant, nothing is said.
 
     train (Survey): The training corpus.
-    sampled (Collection[str]): The corpora that were seen in part only.
     """
-    lone: Dict[Tuple[str, str], str] = {}
+    lone: Dict[Tuple[str, str], Dict[str, int]] = {}
     for spaces, missing in zip(train.by_corpus, train.missing):
         for space, corpora in spaces.items():
             for label in _labels(corpora):
                 having = {name: labels[label] for name, labels in corpora.items() if labels[label]}
-                without = [
-                    name
-                    for name in set(corpora) - set(having) - set(sampled)
-                    if not missing[name] & {label, ""}
-                ]
-                if without:
-                    counts = ", ".join(f"{n} in {name!r}" for name, n in sorted(having.items()))
-                    lone[label, space] = f"{label} ({counts}, of the space {space!r})"
+                rate = sum(having.values()) / sum(train.words[name] for name in having)
+                if any(
+                    labels
+                    and name not in having
+                    and not missing[name] & {label, ""}
+                    and rate * train.words[name] >= EXPECTED
+                    for name, labels in corpora.items()
+                ):
+                    lone[label, space] = having
     if lone:
+        most = sorted(lone, key=lambda key: (-sum(lone[key].values()), key))[:SHOWN]
+        each = [
+            f"{label} ({', '.join(f'{n} in {name!r}' for name, n in sorted(lone[label, space].items()))}"
+            f", of the space {space!r})"
+            for label, space in most
+        ]
+        more = f" and {len(lone) - len(most)} more" if len(lone) > len(most) else ""
         warnings.warn(
             "[pretraining] Corpora share a label space, but some of its labels are not in each of "
-            f"them, and count as not being there: {', '.join(lone[key] for key in sorted(lone))}. "
+            f"them, and count as not being there: {', '.join(each)}{more}. "
             "If they go by other names there, name them alike (`spacy contrastive convert --rename`, "
             "or merge in the objective); if nobody looked for them, give that corpus a space of its "
             "own.",
@@ -189,13 +218,14 @@ def tell_of_lone_labels(train: Survey, sampled: Collection[str] = ()) -> None:
         )
 
 
-def tell_of_unknown_merges(train: Survey) -> None:
+def tell_of_unknown_merges(train: Survey, dev: Survey) -> None:
     """Warn of labels that are to be merged, but do not occur.
 
     train (Survey): The training corpus.
+    dev (Survey): The documents to judge by.
     """
-    for term, labels in zip(train.terms, train.unmerged):
-        unknown = set(term.merge) - labels if isinstance(term.merge, dict) else set()
+    for term, labels, theirs in zip(train.terms, train.unmerged, dev.unmerged):
+        unknown = set(term.merge) - labels - theirs if isinstance(term.merge, dict) else set()
         if unknown:
             warnings.warn(
                 f"[pretraining] merge in the objective names {_listed(unknown)}, but no entity has "
@@ -209,4 +239,5 @@ def _labels(by_space: Dict[str, Counter]) -> Set[str]:
 
 
 def _listed(names: Set[str]) -> str:
-    return ", ".join(map(repr, sorted(names)))
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return ", ".join(map(repr, sorted(names)[:MOST_LISTED])) + more

@@ -35,6 +35,7 @@ class Watch:
         # By term and label space: of each label some mentions, as many as are needed to learn.
         self.mentions: Dict[Tuple[int, str], Dict[str, Set[Hashable]]] = {}
         self.satisfied = False
+        self.lost_end_told = False
 
     def see(self, docs: Sequence[Doc]) -> None:
         """Look at a batch.
@@ -111,6 +112,18 @@ class Watch:
                 "[pretraining.objective.judge] judges when an epoch ends, but the reader of the "
                 "corpus does not say when. Use the reader spacy-contrastive-ner.Corpus.v1, or "
                 "`spacy contrastive pretrain` instead of `spacy pretrain`."
+            )
+
+    def tell_of_lost_end(self) -> None:
+        """Warn, once, if a judge came too late, as the last document of an epoch never came."""
+        if not self.lost_end_told:
+            self.lost_end_told = True
+            warnings.warn(
+                "[pretraining.objective.judge] The document that ends an epoch was left out, as by "
+                "discard_oversize of the batcher: such epochs are judged one batch late, and the last "
+                "of all is not. Set discard_oversize = false and max_length in the reader, which cuts "
+                "long documents instead.",
+                stacklevel=4,
             )
 
     def require_annotation(self) -> None:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import spacy_contrastive_ner.cli.app  # noqa: F401
 from spacy_contrastive_ner.cli import tune as command
+from spacy_contrastive_ner.tuning import Tuned
 
 from ..test_tuning import OTHERS, all_scores, make
 from ..util import found, make_examples, predict
@@ -66,12 +67,20 @@ def test_the_tuned_pipeline(model, folder, score):
     assert [path.name for path in (folder / "deep").iterdir()] == ["out"]
 
 
-def test_a_threshold_at_the_edge_is_told(model, folder, monkeypatch):
+def test_a_threshold_at_the_edge_is_told(model, folder, monkeypatch, capsys):
     assert "threshold that is tried" not in tune(model, folder / "dev.spacy", folder / "a")
     chosen = spacy.load(folder / "a").get_pipe("contrastive_ner").cfg["threshold"]
     monkeypatch.setattr(command, "TRIED", [chosen, 0.99])
     text = tune(model, folder / "dev.spacy", folder / "b")
     assert f"{chosen:g} is the lowest threshold that is tried: the model may" in text
+    # Not if the next does as well, and it was only nearer to what was set.
+    command._tell(
+        Tuned(chosen, 0.5, 1.0, dict.fromkeys((*command.SHOWN, chosen, 0.99), 1.0), {"A": 9}),
+        chosen,
+        "micro",
+        3,
+    )
+    assert "threshold that is tried" not in capsys.readouterr().out
 
 
 def test_silent(model, folder):
@@ -92,7 +101,7 @@ def test_bad_input(model, folder):
     other.to_disk(folder / "other")
     cases = [
         ((model, dev, out, "--score", "recall"), "score is 'recall', but must be micro or macro"),
-        ((model, folder / "no.spacy", out), "no.spacy"),
+        ((model, folder / "no.spacy", out), "Correct the path: it is given on the command line."),
         ((model, folder / "empty.spacy", out), "The corpus is empty"),
         ((model, plain, out), "has the span group 'sc'"),
         ((model, dev, full), "is not empty"),

@@ -274,6 +274,30 @@ def test_too_long_batches_are_told_once():
         list(batcher(docs))
 
 
+def test_one_long_document_does_not_hide_others():
+    """Batches that become too long without it are told as well."""
+    docs = [make_doc(90, "A") for _ in range(4)]
+    batcher = make_batcher(size=100)
+    with pytest.warns(UserWarning) as told:
+        list(batcher([*docs, make_doc(250)]))
+    texts = [str(warning.message) for warning in told]
+    assert len(texts) == 2 and "A document has 250 words" in texts[0]
+    assert "batches have more words than size, the longest 180" in texts[1]
+    # All that are too long are so by this one, and its company.
+    docs = [make_doc(10, "A") for _ in range(4)]
+    with pytest.warns(UserWarning) as told:
+        list(make_batcher(size=100)([*docs, make_doc(250, "A"), make_doc(300, "A")]))
+    assert len(told) == 1
+
+
+def test_many_labels_for_which_there_is_no_room():
+    """They are served nevertheless, and not all of them are tried again and again."""
+    docs = [make_doc(40, [f"L{i // 2}"]) for i in range(600)]
+    batches = batches_of(docs, size=90, labels=1)
+    check_epoch(docs, batches)
+    assert len(served(batches)) == 300
+
+
 def test_a_document_too_long_gets_company():
     docs = [make_doc(500, "AB"), *(make_doc(10, "ABC"[i % 3]) for i in range(30))]
     (batch,) = [batch for batch in batches_of(docs, size=100) if any(len(d) == 500 for d in batch)]

@@ -173,7 +173,7 @@ def test_variants_with_fewer_mentions():
         assert composer.wanted == {"A": 3} and composer.single == ["B"]
         assert composer._shortest("A", 3) in ([1, 2], [1, 3])
         composer._add(0)
-        assert composer._shortest("A", 2) == [] == composer._forced("A", 2)
+        assert composer._shortest("A", 2) == [] == composer._forced("A", 2, 99)
         assert composer._shortest("A", 1) in ([2], [3]) and not composer.forced
 
 

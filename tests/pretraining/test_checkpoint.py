@@ -71,6 +71,7 @@ CASES = {
     },
     "both": {"objective": BOTH, "batcher": {**BY_WORDS, "size": GROWING}},
     "spacy_reader": {"batcher": BY_WORDS},
+    "spacy_reader_varied": {},
     "transformer": {"component": "transformer", "optimizer": {"learn_rate": 0.001}},
 }
 
@@ -98,7 +99,7 @@ def config_of(root, corpora):
                 settings["pipeline"] = transformer_pipeline(make_bert(root / "bert"))
             paths = {name: corpora[name] for name in ("a", "b")}
             settings["train"] = reader(paths, weights={"a": 0.7, "b": 1.5})
-            if case == "spacy_reader":
+            if case.startswith("spacy_reader"):
                 settings["train"] = {
                     "@readers": "spacy.Corpus.v1",
                     "path": str(corpora["a"]),
@@ -107,6 +108,10 @@ def config_of(root, corpora):
                     "limit": 0,
                     "augmenter": None,
                 }
+            if case == "spacy_reader_varied":
+                name = "spacy-contrastive-ner.MentionReplacement.v1"
+                augmenter = {"@augmenters": name, "path": str(corpora["a"])}
+                settings["train"]["augmenter"] = augmenter
             made[case] = make_config(corpora, n_save_every=2, **settings)
         return made[case].interpolate()
 
@@ -214,7 +219,9 @@ def test_stopped_again_and_again_by_a_signal(case, config_of, uninterrupted, tmp
     require_same(resumed, files)
 
 
-@pytest.mark.parametrize("case", ["schedules", "both", "spacy_reader", "transformer"])
+@pytest.mark.parametrize(
+    "case", ["schedules", "both", "spacy_reader", "spacy_reader_varied", "transformer"]
+)
 def test_killed_after_saving_within_an_epoch(case, config_of, uninterrupted, tmp_path):
     files, n_batches = uninterrupted(case)
     killed = go(Interrupted(config_of(case), tmp_path, at=(2, n_batches[2] - 1), kill=True))
@@ -309,8 +316,11 @@ def test_leftovers_are_removed(finished, config_of):
     part.write_bytes(b"half")
     other = finished / "mine.part"
     other.write_bytes(b"")
+    # That of an export which was killed, or goes on.
+    folder = finished / ".hf.abc.part"
+    folder.mkdir()
     resume(config_of("plain"), finished)
-    assert not part.exists() and other.exists()
+    assert not part.exists() and other.exists() and folder.exists()
 
 
 def test_leftovers_are_removed_when_a_run_begins(config_of, tmp_path):

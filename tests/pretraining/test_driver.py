@@ -340,6 +340,20 @@ def test_the_time_that_is_left_is_known(finished):
     assert finished.words_of_epoch == sum(len(doc) for doc in [*make_docs(), *make_docs(6)])
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_known_of_a_corpus_does_not_depend_on_its_weight(seed, corpora, tmp_path, recwarn):
+    """It is read whole once, though an epoch seldom visits it."""
+    paths = {name: corpora[name] for name in ("a", "b")}
+    train = reader(paths, weights={"a": 2.0, "b": 0.05}, seed=seed)
+    dev = reader({"b": corpora["dev"]}, shuffle=False)
+    run = Run(make_config(corpora, train=train, dev=dev, objective=TAGGING), tmp_path)
+    run.survey()
+    assert not [str(told.message) for told in recwarn if "pretraining" in str(told.message)]
+    assert run.progress.facts["training documents"]["documents"] == 18
+    a, b = (sum(map(len, docs)) for docs in (make_docs(), make_docs(6)))
+    assert run.words_of_epoch == round(2 * a + 0.05 * b)
+
+
 def test_to_look_at_the_corpus_first_changes_nothing(corpora, tmp_path):
     """Even if reading draws from the sources of chance."""
     config = make_config(corpora)

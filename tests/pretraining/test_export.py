@@ -143,13 +143,21 @@ def test_an_empty_folder_is_filled(run, tmp_path):
 def test_a_file_is_refused(run, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ValueError, match=r"file is a file. Name a folder"):
-        check_export(run.model.get_ref("tok2vec"), tmp_path / "file")
+        check_export(run.model.get_ref("tok2vec"), tmp_path / "file", run.output)
+
+
+def test_where_the_weights_go_is_refused(run, tmp_path):
+    tok2vec = run.model.get_ref("tok2vec")
+    for output in (tmp_path, tmp_path / "below", tmp_path / "x" / ".."):
+        with pytest.raises(ValueError, match=r"weights, log and checkpoint go to .*exported"):
+            check_export(tok2vec, tmp_path, output)
+    check_export(tok2vec, tmp_path / "exported", tmp_path)
 
 
 def test_what_is_no_transformer_is_refused(corpora, tmp_path):
     run = Run(make_config(corpora).interpolate(), tmp_path)
     with pytest.raises(ValueError, match="no transformer of spacy-transformers"):
-        check_export(run.model.get_ref("tok2vec"), tmp_path / "hf")
+        check_export(run.model.get_ref("tok2vec"), tmp_path / "hf", tmp_path)
 
 
 def test_nothing_is_left_of_an_export_that_fails(run, tmp_path, monkeypatch):

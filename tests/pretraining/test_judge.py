@@ -12,7 +12,13 @@ from thinc.api import Adam
 from spacy_contrastive_ner.corpora.marks import Mark, set_mark
 from spacy_contrastive_ner.pretraining import judge as module
 from spacy_contrastive_ner.pretraining.driver import Run
-from spacy_contrastive_ner.pretraining.judge import KnownTokens, Verdict, judge, read_dev
+from spacy_contrastive_ner.pretraining.judge import (
+    KnownTokens,
+    Verdict,
+    judge,
+    read_dev,
+    require_pairs,
+)
 from spacy_contrastive_ner.pretraining.model import split_by_space
 from spacy_contrastive_ner.pretraining.objective import make_judge
 from spacy_contrastive_ner.pretraining.probe import Report, probe
@@ -87,6 +93,30 @@ def test_losses_are_a_mean_over_batches(monkeypatch):
         assert value == pytest.approx(numpy.mean([part[name] for part in parts]))
     # Rows are compared with those of all batches.
     assert verdict.report == pytest.approx(whole.report)
+
+
+def test_the_space_of_many_words_is_looked_at_in_part(monkeypatch):
+    """By whole batches, always the same, and the loss by all."""
+    model, nlp = make_model()
+    docs = make_docs(nlp) * 5
+    monkeypatch.setattr(module, "BATCH", 10)
+    whole = judge(model, docs)
+    n_rows = []
+
+    def looked_at(rows, *others):
+        n_rows.append(len(rows))
+        return probe(rows, *others)
+
+    monkeypatch.setattr(module, "probe", looked_at)
+    total = sum(map(len, docs))
+    for most, least in ((total, total), (30, 15), (1, 1)):
+        monkeypatch.setattr(module, "PROBED", most)
+        n_rows.clear()
+        verdict = judge(model, docs)
+        assert verdict == judge(model, docs) and len(set(n_rows)) == 1
+        assert verdict.losses == whole.losses
+        assert least <= n_rows[0] <= max(most, 10)
+        assert (verdict.report == whole.report) == (most == total)
 
 
 def test_merged_labels_are_judged():
@@ -363,7 +393,7 @@ def test_documents_without_entities_cannot_judge():
     doc = Doc(nlp.vocab, words=["so", "what"])
     doc.spans["sc"] = []
     with pytest.raises(ValueError, match="hold no entity at all"):
-        judge(model, [doc])
+        require_pairs(model.terms, [doc])
 
 
 SEGMENTS = {"units": "segments", "outside": "ignore"}
@@ -398,7 +428,7 @@ def test_documents_in_which_nothing_can_be_compared_cannot_judge(settings, spans
     assert model.evaluate(docs, model.rows_of(docs)) == {}
     message = r"Nothing can be compared in the 1 documents to judge by.* need two (tokens|entities)"
     with pytest.raises(ValueError, match=message):
-        judge(model, docs)
+        require_pairs(model.terms, docs)
     dev = write_dev(nlp, tmp_path / "dev.spacy", docs)
     with pytest.raises(ValueError, match=message):
         make_judge(dev).begin(nlp.vocab, model.terms)

@@ -239,7 +239,7 @@ def test_batches_that_are_left_are_learned_when_the_epoch_ends():
     assert not same(before, weights(model))
     # The hook is called once, after the update.
     assert ends == [((model, optimizer), 2, 0)]
-    assert model.n_epochs == 1 and not model.epoch_ends
+    assert model.n_epochs == 1 and not model.n_ends
     # The next epoch starts from zero.
     for _ in range(2):
         update(model, make_docs(nlp), optimizer)
@@ -255,6 +255,32 @@ def test_an_epoch_that_ends_on_time_makes_no_further_update():
     # A driver may end epochs that the reader did not mark.
     model.end_epoch(optimizer)
     assert (model.n_updates, model.n_epochs) == (1, 2)
+
+
+def test_an_epoch_whose_last_document_never_comes_ends_with_the_next(recwarn):
+    """As if a batcher had left it out."""
+    model, nlp = make_model()
+    ends = []
+    model.at_epoch_end = lambda *given: ends.append(model.n_updates)
+    optimizer = Adam(0.01)
+
+    def batch(epoch, last=False):
+        docs = make_docs(nlp)
+        for doc in docs:
+            set_mark(doc, Mark(epoch=epoch))
+        set_mark(docs[-1], Mark(epoch=epoch, last=last))
+        update(model, docs, optimizer)
+
+    for epoch, last in ((0, False), (0, True), (1, False), (1, True), (3, False)):
+        batch(epoch, last)
+    assert ends == [2, 4] and not recwarn
+    with pytest.warns(UserWarning, match="judged one batch late.*max_length"):
+        batch(4)
+    assert ends == [2, 4, 6]
+    # Told once. The next is late, and one batch long.
+    batch(5, last=True)
+    assert ends == [2, 4, 6, 7, 7] and model.n_epochs == 5
+    assert not recwarn
 
 
 def test_use_params():

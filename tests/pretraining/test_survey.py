@@ -119,7 +119,6 @@ def test_labels_that_only_some_corpora_of_a_space_have_are_told(recwarn):
     tell_of_lone_labels(make_survey([*ours, *in_space(theirs, "theirs", "own")]))
     in_space(theirs, "theirs", "both")
     tell_of_lone_labels(make_survey([*ours, *theirs], merge={"X": "ORG"}))
-    tell_of_lone_labels(make_survey([*ours, *theirs]), ["ours"])
     for label in ("X", ""):
         ours[0].spans["unknown"] = [Span(ours[0], 0, 1, label)]
         tell_of_lone_labels(make_survey([*ours, *theirs], missing_key="unknown"))
@@ -133,15 +132,46 @@ def test_labels_that_only_some_corpora_of_a_space_have_are_told(recwarn):
         tell_of_lone_labels(make_survey([*ours, *theirs]))
 
 
+def test_lone_labels_that_are_rare_or_of_a_corpus_without_any_are_not_told(recwarn):
+    ours, theirs = make_docs(8), make_docs(8)
+    rename(theirs[0])
+    for docs, name in ((ours, "ours"), (theirs, "theirs")):
+        in_space(docs, name, "both")
+    # Three mentions in eight documents: in four there may well be none.
+    tell_of_lone_labels(make_survey([*ours[:4], *theirs]))
+    # There may be a purpose to text without entities.
+    for doc in ours:
+        doc.spans["sc"] = []
+    tell_of_lone_labels(make_survey([*ours, *theirs]))
+    assert not recwarn
+
+
+def test_of_many_lone_labels_the_most_frequent_are_told():
+    ours, theirs = in_space(make_docs(40), "ours", "both"), in_space(make_docs(40), "b", "both")
+    for i, doc in enumerate(theirs):
+        doc.spans["sc"] = [Span(doc, 0, 1, f"L{i % 7}") for _ in range(3)]
+    with pytest.warns(
+        UserWarning, match=r"there: ORG \(60 in .*, L0 \(18 in 'b'.*\) and 4 more\. If"
+    ) as told:
+        tell_of_lone_labels(make_survey([*ours, *theirs]))
+    assert len(str(told[0].message)) < 700
+
+
 def test_merged_labels_that_do_not_occur_are_told(recwarn):
     docs = make_docs(4)
+    none = make_survey([])
     for merge in ("label", "prefix", {"ORG": "ANY"}, {"ORG": "PLACE"}):
-        tell_of_unknown_merges(make_survey(docs, merge=merge))
+        tell_of_unknown_merges(make_survey(docs, merge=merge), none)
     docs[0].spans["unknown"] = [Span(docs[0], 0, 1, "LAW")]
-    tell_of_unknown_merges(make_survey(docs, merge={"LAW": "ORG"}, missing_key="unknown"))
+    tell_of_unknown_merges(make_survey(docs, merge={"LAW": "ORG"}, missing_key="unknown"), none)
+    # Those to judge by may have it.
+    dev = make_docs(4)
+    rename(dev[0])
+    merge = {"X": "ORG"}
+    tell_of_unknown_merges(make_survey(docs, merge=merge), make_survey(dev, merge=merge))
     assert not recwarn
     with pytest.warns(UserWarning, match=r"names 'OGR', but .* the labels are 'ORG', 'PLACE'\."):
-        tell_of_unknown_merges(make_survey(docs, merge={"OGR": "ANY", "PLACE": "ANY"}))
+        tell_of_unknown_merges(make_survey(docs, merge={"OGR": "ANY", "PLACE": "ANY"}), none)
 
 
 def test_each_term_must_be_judged():
