@@ -109,8 +109,13 @@ def require_fitting_weights(name: str, nlp: Optional[Language]) -> None:
     config = nlp.config.interpolate()
     weights = config.get("initialize", {}).get("init_tok2vec")
     pretraining = config.get("pretraining")
+    if weights and not pretraining:
+        raise ValueError(
+            f"[initialize] init_tok2vec is {weights}, but the config has no [pretraining] block, without "
+            "which spaCy does not load it. Train with the config of stage 1, or set it to null."
+        )
     # What is not there spaCy says itself.
-    if not weights or not pretraining or not Path(weights).exists():
+    if not weights or not Path(weights).exists():
         return
     pipe: Any = nlp.get_pipe(name)
     listened = {getattr(node, "upstream_name", None) for node in pipe.model.walk()} - {None}

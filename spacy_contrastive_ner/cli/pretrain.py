@@ -183,8 +183,7 @@ def _start(run: "ShownRun", raw: Config, resume: bool) -> None:
     # Where nothing can be written is known now, and not after the first epoch.
     with NamedTemporaryFile(dir=run.output, prefix=".", suffix=".part"):
         pass
-    if not resume:
-        run.raw = raw
+    run.raw = raw
 
 
 @ending_cleanly("Interrupted: nothing was exported. The weights are saved.")
@@ -196,8 +195,8 @@ def _export(run: "ShownRun", folder: Path, silent: bool) -> None:
 class ShownRun(Run):
     """A run that shows how it goes.
 
-    raw (Optional[Config]): The config, if it is still to be saved: with the first weights, as it
-        replaces that of a run in whose place this one was begun.
+    raw (Optional[Config]): The config, if it is still to be saved: with the next weights, as it
+        replaces that of a run in whose place this one was begun, or that had fewer epochs.
     """
 
     bar: Any = None
@@ -253,7 +252,7 @@ class ShownRun(Run):
                 f"{progress.patience} epochs brought nothing better than epoch {progress.best + 1}"
             )
         else:
-            msg.good(f"All {max_epochs} epochs are done")
+            msg.good(f"All {progress.epoch} epochs are done, with {self.model.n_updates} updates")
         if progress.log:
             msg.good(f"The best weights are {self.output / 'model-best.bin'}")
 

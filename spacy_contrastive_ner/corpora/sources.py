@@ -9,8 +9,8 @@ from spacy.vocab import Vocab
 
 SUFFIX = ".spacy"
 HINT = (
-    "in the config that is its path, for instance [corpora.train] path, or paths.train (on the command "
-    "line --paths.train)"
+    "in the config that is the path in the block of that corpus, such as [corpora.train] or "
+    "[corpora.dev], or paths.train or paths.dev (on the command line --paths.train, --paths.dev)"
 )
 
 

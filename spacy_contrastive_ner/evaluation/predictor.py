@@ -206,7 +206,7 @@ def encoder_weights(nlp: Language) -> Dict[str, Optional[str]]:
 
     nlp (Language): The pipeline.
     RETURNS (Dict[str, Optional[str]]): "init_tok2vec": the file of `[initialize]`, such as stage 1
-        writes; "transformer": the name or folder of the transformer; "vectors": that of the vectors.
+        writes, which spaCy loads if there is a block `[pretraining]`; "transformer": the name or folder of the transformer; "vectors": that of the vectors.
         None for what is not named.
     """
     config: Any = nlp.config
@@ -215,7 +215,7 @@ def encoder_weights(nlp: Language) -> Dict[str, Optional[str]]:
         config = config.interpolate()
     start = config.get("initialize") or {}
     return {
-        "init_tok2vec": _named(start.get("init_tok2vec")),
+        "init_tok2vec": _named(config.get("pretraining") and start.get("init_tok2vec")),
         "transformer": _transformer(config.get("components") or {}),
         "vectors": _named(start.get("vectors")),
     }

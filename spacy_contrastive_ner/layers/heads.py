@@ -52,8 +52,9 @@ def init(
     if X is not None and not model.has_dim("nO"):
         # spaCy adds which layer it is.
         raise ValueError(
-            "The heads of this pipe have no labels yet. If it is to be pretrained, name the encoder "
-            'inside it: layer = "tok2vec" in [pretraining].'
+            "The heads of this pipe have no labels yet. If it is to be pretrained, name its encoder in "
+            '[pretraining]: component = "tok2vec" and layer = "" if it listens to that, layer = "tok2vec" '
+            "if the encoder is inside it."
         )
     if model.has_param("W") is None and model.has_dim("nO"):
         nO, bias = model.get_dim("nO"), model.attrs.pop("bias", None)

@@ -21,7 +21,7 @@ from thinc.api import Config, Optimizer, fix_random_seed, set_gpu_allocator
 from ..corpora.reader import Corpus
 from ..encoders import require_encoder
 from ..files import write_atomically
-from .blocks import has_path, read_block, require_blocks, require_epochs
+from .blocks import has_path, read_block, require_blocks, require_epochs, require_no_source
 from .checkpoint import (
     check_same_config,
     clean_up,
@@ -110,6 +110,7 @@ class Run:
     ) -> None:
         self.output = output
         require_blocks(config)
+        require_no_source(config)
         seed = config["training"].get("seed")
         if seed is not None:
             fix_random_seed(seed)
@@ -227,6 +228,12 @@ class Run:
         # Some settings may be others now.
         self.progress = Progress(**{**state["progress"], "config": self.progress.config})
         self._take_over(state["progress"])
+        before, select = state["progress"]["select"], self.progress.select
+        if select != before and self.progress.best >= 0:
+            raise ValueError(
+                f"The best weights in {self.output} were selected by {before!r}, and those of other "
+                f"epochs are not kept: resume with --select {before}, or start anew in another folder."
+            )
         self.model.n_epochs = self.progress.epoch
         for schedule, n in zip(self.schedules, self.progress.sizes):
             schedule.advance(n)

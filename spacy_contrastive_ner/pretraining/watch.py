@@ -15,6 +15,9 @@ from .terms import ContrastTerm, Term
 DOCUMENTS = 1000
 BATCHES = 100
 
+# What `spacy contrastive convert` calls the group of stretches whose annotation is unknown.
+MISSING = "missing"
+
 
 class Watch:
     """Watches the documents that pass, and stops if nothing can be learned from them.
@@ -31,6 +34,7 @@ class Watch:
         self.n_docs = 0
         self.n_tokens = 0
         self.n_annotated = 0
+        self.n_missing = 0
         self.keys: Counter = Counter()
         # By term and label space: of each label some mentions, as many as are needed to learn.
         self.mentions: Dict[Tuple[int, str], Dict[str, Set[Hashable]]] = {}
@@ -50,6 +54,7 @@ class Watch:
             self.n_tokens += len(doc)
             self.keys.update(list(doc.spans))
             self.keys["doc.ents"] += bool(doc.ents)
+            self.n_missing += MISSING in doc.spans and len(doc.spans[MISSING]) > 0
             self.n_annotated += any(reading.annotates(doc) for reading in self.readings)
             for number, term in enumerate(self.terms):
                 if term.reading.annotates(doc):
@@ -79,6 +84,7 @@ class Watch:
             self.require_pairs()
             self.require_others()
             self.tell_of_spaces()
+            self.tell_of_missing()
             self.satisfied = True
         self.tell_of_nothing()
 
@@ -197,6 +203,17 @@ class Watch:
                     f"{way_out}, or let it share a space with other corpora (spaces of the reader).",
                     stacklevel=3,
                 )
+
+    def tell_of_missing(self) -> None:
+        """Warn if what is unknown is learned as being outside of entities."""
+        if self.n_missing and any(reading.missing_key is None for reading in self.readings):
+            warnings.warn(
+                f"[pretraining] {self.n_missing} documents have spans in doc.spans[{MISSING!r}], with "
+                "which `spacy contrastive convert` marks what is unknown, but missing_key is not set: "
+                f'it is learned as being outside of entities. Set missing_key = "{MISSING}" in '
+                "[pretraining.objective], and in the reader and the pipe.",
+                stacklevel=3,
+            )
 
     def _has_pairs(self, number: int, space: str) -> bool:
         least = self.terms[number].least_mentions

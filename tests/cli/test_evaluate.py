@@ -132,6 +132,7 @@ def test_the_pipe_of_this_package(folder, vocab):
     nlp = make_pipeline()
     train(nlp, steps=30)
     nlp.config["initialize"]["init_tok2vec"] = "pretrained/model-best.bin"
+    nlp.config["pretraining"] = {"component": "contrastive_ner", "layer": "tok2vec"}
     nlp.to_disk(folder / "model")
     save(folder / "data.spacy", *[doc_of(vocab, text, spans) for text, spans in TEXTS])
     found = scores(folder, folder / "data.spacy")

@@ -106,11 +106,17 @@ def test_the_command_of_spacy_writes_the_same_weights(finished, config, tmp_path
 
 def test_settings_can_be_overridden_and_are_written_down(config, tmp_path):
     output = pretrain(config, tmp_path, "--pretraining.max_epochs", 1, "--pretraining.dropout", 0.3)
-    assert "All 1 epochs are done" in output
+    assert re.search(r"All 1 epochs are done, with \d+ updates", output)
     # As it was written down, it can go on.
     output = pretrain(tmp_path / "config.cfg", tmp_path, "--resume", "--pretraining.max_epochs", 2)
     assert "Going on in epoch 2, after 0 batches" in output
-    assert "dropout = 0.3" in (tmp_path / "config.cfg").read_text("utf8")
+    written = (tmp_path / "config.cfg").read_text("utf8")
+    assert "dropout = 0.3" in written and "max_epochs = 2" in written
+    # All there are, if fewer are asked for now.
+    output = pretrain(
+        config, tmp_path, "--resume", "--pretraining.dropout", 0.3, "--pretraining.max_epochs", 1
+    )
+    assert "All 2 epochs are done" in output
 
 
 def test_goes_on(finished, config, tmp_path):

@@ -210,6 +210,7 @@ def test_weights_of_stage_1_that_are_only_named_by_the_config(folder, quick):
     )
     nlp = spacy.load("new")
     nlp.config["initialize"]["init_tok2vec"] = "weights.bin"
+    nlp.config["pretraining"] = {"component": "contrastive_ner", "layer": "tok2vec"}
     nlp.to_disk("named")
     call("named", "gold.spacy", "out")
     page = Path("out/index.html").read_text("utf8")

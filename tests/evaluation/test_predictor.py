@@ -157,6 +157,9 @@ def test_encoder_weights():
     nlp.config["paths"]["init_tok2vec"] = "pretrained/model-best.bin"
     nlp.config["initialize"]["init_tok2vec"] = "${paths.init_tok2vec}"
     nlp.config["initialize"]["vectors"] = "en_vectors_web_lg"
+    # Without it spaCy does not load them.
+    assert encoder_weights(nlp)["init_tok2vec"] is None
+    nlp.config["pretraining"] = {"component": "tok2vec"}
     found = encoder_weights(nlp)
     assert found["init_tok2vec"] == "pretrained/model-best.bin"
     assert found["vectors"] == "en_vectors_web_lg" and found["transformer"] is None

@@ -548,6 +548,15 @@ def test_patience_and_select_are_kept(config_of, tmp_path):
     assert load_checkpoint(tmp_path)["progress"]["patience"] == 0
 
 
+def test_what_the_best_weights_were_selected_by_stays(finished, config_of):
+    before = (finished / "model-best.bin").read_bytes()
+    run = Run(config_of("plain"), finished, select="accuracy")
+    with pytest.raises(ValueError, match=r"selected by 'loss'.*resume with --select loss"):
+        run.resume()
+    assert (finished / "model-best.bin").read_bytes() == before
+    Run(config_of("plain"), finished, select="loss").resume()
+
+
 def test_sources_of_chance():
     torch = pytest.importorskip("torch")
     draws = []

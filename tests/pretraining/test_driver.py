@@ -393,6 +393,13 @@ def test_init_tok2vec_is_left_alone(corpora, tmp_path):
 # What is wrong with config or corpus.
 
 
+def test_an_encoder_of_a_trained_pipeline(corpora, tmp_path):
+    """Its weights would be drawn anew, and no one would be told."""
+    config = make_config(corpora)
+    config["components"]["tok2vec"] = {"source": "trained/model-best"}
+    refused(config, tmp_path, r"\[components.tok2vec\] has source = 'trained/model-best'")
+
+
 def refused(config, tmp_path, message, **settings):
     with pytest.raises(ValueError, match=message):
         go(Run(config.interpolate(), tmp_path / "out", **settings))

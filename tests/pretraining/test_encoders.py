@@ -137,6 +137,15 @@ def test_the_command_of_spacy_computes_the_same(config, tmp_path):
     assert ours == (tmp_path / "model-last.bin").read_bytes()
 
 
+def test_weights_that_spacy_would_not_load(corpora, tmp_path):
+    """As there is no [pretraining], whether the file is there or not."""
+    config = make_config(corpora)
+    config["pretraining"] = {}
+    config["initialize"]["init_tok2vec"] = str(tmp_path / "model-best.bin")
+    with pytest.raises(ValueError, match=r"model-best.bin, but the config has no \[pretraining\]"):
+        init_nlp(config)
+
+
 def test_averages_reach_stage_two(corpora, tmp_path):
     """With use_averages the file has the averages, as with `spacy pretrain`."""
     config = make_config(corpora, max_epochs=1, optimizer={"use_averages": True})

@@ -18,10 +18,12 @@ from ..util import TEXTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "pretraining.md").read_text(encoding="utf8")
 BLOCKS = re.findall(r"```ini\n(.*?)```", PAGE, flags=re.DOTALL)
-(COMMANDS,) = re.findall(r"```bash\n(.*?)```", PAGE, flags=re.DOTALL)
+COMMANDS = re.findall(r"```bash\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
-def test_the_commands(tmp_path):
+@pytest.mark.parametrize("commands", COMMANDS)
+def test_the_commands(commands, tmp_path):
+    """With a config that is written, and with one by hand."""
     vocab = spacy.blank("en").vocab
     docs = []
     for text, spans in TEXTS * 4:
@@ -30,10 +32,12 @@ def test_the_commands(tmp_path):
         docs.append(doc)
     for name in ("train", "dev"):
         DocBin(docs=docs).to_disk(tmp_path / f"{name}.spacy")
-    (tmp_path / "stage1.cfg").write_text(BLOCKS[0].replace("max_epochs = 20", "max_epochs = 2"))
+    (tmp_path / "stage1.cfg").write_text(BLOCKS[0])
     outputs = []
-    for line in COMMANDS.strip().splitlines():
+    for line in commands.strip().splitlines():
         command = shlex.split(line)[1:]
+        if command[3] == "pretrain":
+            command += ["--pretraining.max_epochs", "2"]
         if command[2] == "train":
             command += ["--training.max_steps", "4", "--training.eval_frequency", "2"]
         done = subprocess.run(
@@ -44,6 +48,10 @@ def test_the_commands(tmp_path):
     assert "model-best.bin" in outputs[1]
     nlp = spacy.load(tmp_path / "training" / "model-last")
     assert nlp.pipe_names == ["tok2vec", "contrastive_ner"]
+    command = [sys.executable, "-m", "spacy", "contrastive", "evaluate"]
+    command += ["training/model-last", "dev.spacy"]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
+    assert "Encoder started from pretrained/model-best.bin (init_tok2vec)" in " ".join(told.split())
 
 
 @pytest.mark.parametrize("block", range(1, len(BLOCKS)))

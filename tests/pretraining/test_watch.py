@@ -192,6 +192,20 @@ def test_spaces_that_nothing_is_learned_from():
         watch.end_epoch()
 
 
+def test_unknown_stretches_that_nobody_reads(recwarn):
+    docs = [make_doc(sc=[(0, 1, "PER"), (2, 3, "PER")], missing=[]) for _ in range(2)]
+    watches = [make_watch(), make_watch(missing_key="missing"), make_watch()]
+    watches[0].see(docs)
+    docs[0].spans["missing"] = [Span(docs[0], 1, 2)]
+    for watch in watches[1:]:
+        watch.see(docs)
+    for watch in watches[:2]:
+        watch.end_epoch()
+    assert not recwarn
+    with pytest.warns(UserWarning, match='1 documents have spans in .*Set missing_key = "missing"'):
+        watches[2].end_epoch()
+
+
 def test_merged_labels_count_as_one():
     docs = [make_doc(sc=[(0, 1, "LOC.NAM"), (2, 3, "LOC.NOM")])]
     watch = make_watch(merge="prefix")
