@@ -53,6 +53,27 @@ def require_encoder(nlp: Language, pretraining: Dict[str, Any]) -> None:
     require_encoder_only(found, name)
 
 
+def require_no_source(
+    nlp: Language, pretraining: Dict[str, Any], components: Dict[str, Any]
+) -> None:
+    """Stop if the encoder is that of a trained pipeline, and pretraining would draw its weights anew,
+    as that initialises it. A transformer that is there keeps its own.
+
+    nlp (Language): The pipeline.
+    pretraining (Dict[str, Any]): The block [pretraining].
+    components (Dict[str, Any]): The block [components], as which it was loaded.
+    """
+    name = pretraining["component"]
+    source = components[name].get("source")
+    nodes = get_tok2vec_ref(nlp, pretraining).walk()
+    if source and not any(node.attrs.get("has_transformer") for node in nodes):
+        raise ValueError(
+            f"[components.{name}] has source = {str(source)!r}, but stage 1 begins with weights of its own, "
+            "not with those. Pretrain with the config that pipeline was trained with, and train it from the "
+            "result, before another is trained from it."
+        )
+
+
 def require_encoder_only(model: Model, name: str) -> None:
     """Stop if a model is a whole pipe with an encoder inside.
 

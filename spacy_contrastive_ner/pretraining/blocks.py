@@ -29,21 +29,6 @@ def require_blocks(config: Config) -> None:
         )
 
 
-def require_no_source(config: Config) -> None:
-    """Stop if the encoder is to be taken from a trained pipeline: its weights would be drawn anew.
-
-    config (Config): The config.
-    """
-    name = config["pretraining"].get("component")
-    source = (config["components"].get(name) or {}).get("source")
-    if source:
-        raise ValueError(
-            f"[components.{name}] has source = {str(source)!r}, but stage 1 begins with weights of its own, "
-            "not with those. Pretrain with the config that pipeline was trained with, and train it from the "
-            "result, before another is trained from it."
-        )
-
-
 def _block(plain: Config, name: str) -> Any:
     try:
         return dot_to_object(plain, name)

@@ -19,9 +19,9 @@ from spacy.util import load_model_from_config, registry
 from thinc.api import Config, Optimizer, fix_random_seed, set_gpu_allocator
 
 from ..corpora.reader import Corpus
-from ..encoders import require_encoder
+from ..encoders import require_encoder, require_no_source
 from ..files import write_atomically
-from .blocks import has_path, read_block, require_blocks, require_epochs, require_no_source
+from .blocks import has_path, read_block, require_blocks, require_epochs
 from .checkpoint import (
     check_same_config,
     clean_up,
@@ -110,7 +110,6 @@ class Run:
     ) -> None:
         self.output = output
         require_blocks(config)
-        require_no_source(config)
         seed = config["training"].get("seed")
         if seed is not None:
             fix_random_seed(seed)
@@ -128,6 +127,7 @@ class Run:
         if select not in (None, *SELECT):
             raise ValueError(f"select is {select!r}, but must be {' or '.join(SELECT)}.")
         require_encoder(self.nlp, self.settings)
+        require_no_source(self.nlp, self.settings, config["components"])
         self.corpus = read_block(plain, self.settings["corpus"])
         with same_chance():
             self.dev = self._read_dev(plain, dev, given)

@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import shutil
 import signal
 import time
 
@@ -12,6 +13,7 @@ import srsly
 import typer
 from spacy.tokens import Span
 from spacy.training.pretrain import pretrain
+from spacy.util import load_model_from_config
 
 import spacy_contrastive_ner.pretraining.driver as driver
 from spacy_contrastive_ner import files
@@ -23,10 +25,12 @@ from .tiny import (
     BY_WORDS,
     CONTRAST,
     TAGGING,
+    make_bert,
     make_config,
     make_corpora,
     make_docs,
     reader,
+    transformer_pipeline,
     write,
 )
 
@@ -393,11 +397,40 @@ def test_init_tok2vec_is_left_alone(corpora, tmp_path):
 # What is wrong with config or corpus.
 
 
+def take_from_trained(config, folder):
+    """Have the encoder be that of a pipeline, whose weights are given."""
+    name = config["pretraining"]["component"]
+    nlp = load_model_from_config(config.copy())
+    with nlp.select_pipes(enable=[name]):
+        nlp.initialize()
+        nlp.to_disk(folder)
+    config["components"][name] = {"source": str(folder)}
+    return flat_of(nlp.get_pipe(name).model)
+
+
+def flat_of(model):
+    """The weights of a transformer, or none."""
+    nodes = [node for node in model.walk() if hasattr(node, "transformer")]
+    return [p.detach().numpy().copy() for node in nodes for p in node.transformer.parameters()]
+
+
 def test_an_encoder_of_a_trained_pipeline(corpora, tmp_path):
     """Its weights would be drawn anew, and no one would be told."""
     config = make_config(corpora)
-    config["components"]["tok2vec"] = {"source": "trained/model-best"}
-    refused(config, tmp_path, r"\[components.tok2vec\] has source = 'trained/model-best'")
+    assert not take_from_trained(config, tmp_path / "trained")
+    refused(config, tmp_path, r"\[components.tok2vec\] has source = '.*trained', but stage 1")
+
+
+def test_a_transformer_of_a_trained_pipeline_goes_on(corpora, tmp_path):
+    pytest.importorskip("spacy_transformers")
+    pipeline = transformer_pipeline(make_bert(tmp_path / "bert"))
+    config = make_config(corpora, pipeline, component="transformer")
+    before = take_from_trained(config, tmp_path / "trained")
+    # Not those in the folder of the original, which is gone.
+    shutil.rmtree(tmp_path / "bert")
+    after = flat_of(Run(config.interpolate(), tmp_path / "out").model)
+    assert before and len(before) == len(after)
+    assert all(numpy.array_equal(one, other) for one, other in zip(before, after))
 
 
 def refused(config, tmp_path, message, **settings):
